@@ -1,0 +1,2 @@
+//! Starts what development needs.
+fn main() {}

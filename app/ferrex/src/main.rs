@@ -1,0 +1,2 @@
+//! The ferrex binary.
+fn main() {}

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-pub use chrono::Duration;
+pub use chrono::{Duration, SecondsFormat};
 
 /// A moment in UTC, to the microsecond, as PostgreSQL keeps it.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

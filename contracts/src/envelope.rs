@@ -105,7 +105,7 @@ impl Envelope {
             (header::ID, self.id.to_string()),
             (header::TYPE, self.message_type.clone()),
             (header::SOURCE, self.source.clone()),
-            (header::TIME, self.at.to_rfc3339_opts(ferrex_time::SecondsFormat::Micros, true)),
+            (header::TIME, self.at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()),
             (header::CONTENT_TYPE, JSON.to_owned()),
         ];
         if let Some(traceparent) = &self.traceparent {
@@ -145,12 +145,20 @@ mod tests {
     #[test]
     fn headers_and_envelope_are_inverse() {
         let headers = envelope().to_headers();
-        let find = |name: &str| headers.iter().find(|(key, _)| *key == name).map(|(_, text)| text.as_str());
+        let find = |name: &str| {
+            headers
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, text)| text.as_str())
+        };
         assert_eq!(Envelope::from_headers(find), Ok(envelope()));
     }
 
     #[test]
     fn a_missing_header_is_named() {
-        assert_eq!(Envelope::from_headers(|_| None), Err(EnvelopeError::Missing("ce_id")));
+        assert_eq!(
+            Envelope::from_headers(|_| None),
+            Err(EnvelopeError::Missing("ce_id"))
+        );
     }
 }

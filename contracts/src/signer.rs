@@ -76,6 +76,16 @@ messages! {
     IntentView {
         /// All candidates by attempt; empty when the signer does not have it.
         candidates: Vec<SignedTransaction>,
+        /// Whether it was cancelled before anything was signed: it never will be.
+        #[serde(default)]
+        cancelled: bool,
+    }
+    /// Asks never to sign an intent, so that a request for it that is still on its way is refused. Whoever gives the
+    /// money back asks this first, and gives it back only if the answer has no candidates. An intent that was signed
+    /// is not cancelled by it.
+    CancelIntent {
+        /// Which.
+        intent: IntentId,
     }
 }
 
@@ -84,4 +94,5 @@ requests! { "signer.requests.v1":
     SignWithdrawal = "signer.withdrawal.sign" -> SignedTransaction,
     FillNonce = "signer.nonce.fill" -> SignedTransaction,
     GetIntent = "signer.intent.get" -> IntentView,
+    CancelIntent = "signer.intent.cancel" -> IntentView,
 }

@@ -84,6 +84,19 @@ pub enum Step {
     },
 }
 
+impl Step {
+    /// The hold it concerns.
+    pub const fn hold(&self) -> Option<HoldId> {
+        match self {
+            Self::Move { .. } => None,
+            Self::Reserve { hold, .. }
+            | Self::Post { hold, .. }
+            | Self::Void { hold }
+            | Self::Expire { hold } => Some(*hold),
+        }
+    }
+}
+
 /// What becomes of the part of a hold that a post leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,9 +1,9 @@
-use ferrex_ledger::AccountKey;
+use ferrex_ledger::{AccountKey, Denied};
 use ferrex_money::Amount;
 use serde::{Deserialize, Serialize};
 
 /// The engine's answer to a command; committed when it is seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Outcome {
     /// It happened.
@@ -47,6 +47,9 @@ pub enum Refusal {
     /// A balance would exceed 2^128 - 1 units.
     #[error("a balance would overflow")]
     BalanceOverflow = 7,
+    /// A hold would be posted to the account that it is on.
+    #[error("a hold cannot be posted to its own account")]
+    PostToSelf = 8,
     /// No step, or more than a command may have.
     #[error("a command has 1 to 64 steps")]
     StepCount = 100,
@@ -62,12 +65,75 @@ pub enum Refusal {
     /// The id came before with another body.
     #[error("this command id was used for another command")]
     IdReused = 104,
+    /// A time before 1970 or after 9999.
+    #[error("a time lies between the years 1970 and 9999")]
+    TimeOutOfRange = 105,
+    /// An asset number above 2^31 - 1.
+    #[error("an asset number is below 2^31")]
+    AssetOutOfRange = 106,
 }
 
 impl Refusal {
+    /// Every refusal there is.
+    pub const ALL: [Self; 15] = [
+        Self::InsufficientAvailable,
+        Self::HoldUnknown,
+        Self::HoldClosed,
+        Self::HoldExceeded,
+        Self::HoldNotExpired,
+        Self::HoldExists,
+        Self::BalanceOverflow,
+        Self::PostToSelf,
+        Self::StepCount,
+        Self::ZeroAmount,
+        Self::SameAccount,
+        Self::NotHoldable,
+        Self::IdReused,
+        Self::TimeOutOfRange,
+        Self::AssetOutOfRange,
+    ];
+
+    /// The stored number.
+    pub const fn code(self) -> u16 {
+        self as u16
+    }
+
+    /// The refusal of a stored number.
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|refusal| refusal.code() == code)
+    }
+
     /// Whether it depends on the engine's state and is therefore remembered under the command id.
     pub const fn is_remembered(self) -> bool {
         (self as u16) < 100
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::InsufficientAvailable => Self::InsufficientAvailable,
+            Denied::BalanceOverflow => Self::BalanceOverflow,
+            Denied::HoldUnknown => Self::HoldUnknown,
+            Denied::HoldClosed => Self::HoldClosed,
+            Denied::HoldExceeded => Self::HoldExceeded,
+            Denied::HoldExists => Self::HoldExists,
+            Denied::PostToSelf => Self::PostToSelf,
+        }
+    }
+}
+
+impl Outcome {
+    /// Whether it happened.
+    pub const fn is_applied(self) -> bool {
+        matches!(self, Self::Applied { .. })
+    }
+
+    /// Journal id of the row that answers for it; 0 when there is none.
+    pub const fn sequence(self) -> u64 {
+        match self {
+            Self::Applied { sequence } | Self::Refused { sequence, .. } => sequence,
+        }
     }
 }
 

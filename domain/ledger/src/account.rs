@@ -74,7 +74,9 @@ impl Purpose {
     pub const fn normal(self) -> Normal {
         match self {
             Self::Wallet | Self::Capital | Self::Fees | Self::Suspense => Normal::Credit,
-            Self::Debt | Self::DepositAddresses | Self::HotWallet | Self::ColdWallet | Self::NetworkFees => Normal::Debit,
+            Self::Debt | Self::DepositAddresses | Self::HotWallet | Self::ColdWallet | Self::NetworkFees => {
+                Normal::Debit
+            }
         }
     }
 }
@@ -92,12 +94,18 @@ pub struct Account {
 impl Account {
     /// An account of the house.
     pub const fn house(purpose: Purpose) -> Self {
-        Self { owner: Owner::House, purpose }
+        Self {
+            owner: Owner::House,
+            purpose,
+        }
     }
 
     /// A person's spendable money.
     pub const fn wallet(user: Uuid) -> Self {
-        Self { owner: Owner::User(user), purpose: Purpose::Wallet }
+        Self {
+            owner: Owner::User(user),
+            purpose: Purpose::Wallet,
+        }
     }
 }
 

@@ -83,7 +83,13 @@ pub struct Fault {
 impl Fault {
     /// A fault without fields and cause.
     pub fn new(kind: Kind, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind, code: Cow::Borrowed(code), detail: detail.into(), fields: Vec::new(), source: None }
+        Self {
+            kind,
+            code: Cow::Borrowed(code),
+            detail: detail.into(),
+            fields: Vec::new(),
+            source: None,
+        }
     }
 
     /// Input that is wrong in one field.
@@ -95,7 +101,10 @@ impl Fault {
     /// Adds a field at fault.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<String>, message: impl Into<String>) -> Self {
-        self.fields.push(FieldFault { field: field.into(), message: message.into() });
+        self.fields.push(FieldFault {
+            field: field.into(),
+            message: message.into(),
+        });
         self
     }
 
@@ -171,7 +180,10 @@ mod tests {
     fn a_fault_survives_the_wire_without_its_cause() {
         let fault = Fault::invalid_field("test.bad", "amount", "too small").with_source("secret");
         let back: Fault = serde_json::from_str(&serde_json::to_string(&fault).unwrap()).unwrap();
-        assert_eq!((back.kind, &*back.code, back.fields.len()), (Kind::Invalid, "test.bad", 1));
+        assert_eq!(
+            (back.kind, &*back.code, back.fields.len()),
+            (Kind::Invalid, "test.bad", 1)
+        );
         assert!(back.source.is_none());
     }
 }

@@ -41,7 +41,10 @@ impl<K: Kind> Id<K> {
 
     /// Takes a UUID from a store or another id that names the same thing.
     pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self { uuid, kind: PhantomData }
+        Self {
+            uuid,
+            kind: PhantomData,
+        }
     }
 
     /// The bare UUID, for a store.
@@ -51,7 +54,10 @@ impl<K: Kind> Id<K> {
 
     /// The same UUID under another kind; for things that share their identity, such as a withdrawal and its hold.
     pub const fn cast<L>(self) -> Id<L> {
-        Id { uuid: self.uuid, kind: PhantomData }
+        Id {
+            uuid: self.uuid,
+            kind: PhantomData,
+        }
     }
 }
 
@@ -89,7 +95,10 @@ impl<K: Kind> FromStr for Id<K> {
             .ok_or_else(|| refused.clone())?;
         let mut value: u128 = 0;
         for (place, digit) in digits.bytes().enumerate() {
-            let digit = ALPHABET.iter().position(|letter| *letter == digit).ok_or_else(|| refused.clone())?;
+            let digit = ALPHABET
+                .iter()
+                .position(|letter| *letter == digit)
+                .ok_or_else(|| refused.clone())?;
             // 26 digits of 5 bits are 130 bits: the first digit may only use 3.
             if place == 0 && digit > 7 {
                 return Err(refused);

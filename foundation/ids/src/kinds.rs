@@ -70,7 +70,10 @@ mod tests {
     fn prefixes_are_unique_and_short() {
         let mut seen = std::collections::BTreeSet::new();
         for prefix in PREFIXES {
-            assert!(prefix.len() == 3 && prefix.bytes().all(|b| b.is_ascii_lowercase()), "{prefix}");
+            assert!(
+                prefix.len() == 3 && prefix.bytes().all(|b| b.is_ascii_lowercase()),
+                "{prefix}"
+            );
             assert!(seen.insert(prefix), "{prefix} is used twice");
         }
     }

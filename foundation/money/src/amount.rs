@@ -104,7 +104,9 @@ impl<'de> Deserialize<'de> for Amount {
                 if !digits_only || !canonical {
                     return Err(E::invalid_value(de::Unexpected::Str(text), &self));
                 }
-                text.parse().map(Amount).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
+                text.parse()
+                    .map(Amount)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Units)
@@ -148,7 +150,11 @@ impl Decimals {
 
     /// Checks the range 0 to 30.
     pub const fn try_new(places: u8) -> Result<Self, DecimalsOutOfRange> {
-        if places > Self::MAX.0 { Err(DecimalsOutOfRange(places)) } else { Ok(Self(places)) }
+        if places > Self::MAX.0 {
+            Err(DecimalsOutOfRange(places))
+        } else {
+            Ok(Self(places))
+        }
     }
 
     /// The number of places.
@@ -182,7 +188,14 @@ mod tests {
     use super::*;
 
     fn edges() -> impl Strategy<Value = u128> {
-        prop_oneof![Just(0), Just(1), Just(u128::MAX), Just(u128::MAX - 1), any::<u128>(), 0u128..1_000_000]
+        prop_oneof![
+            Just(0),
+            Just(1),
+            Just(u128::MAX),
+            Just(u128::MAX - 1),
+            any::<u128>(),
+            0u128..1_000_000
+        ]
     }
 
     proptest! {
@@ -218,7 +231,9 @@ mod tests {
 
     #[test]
     fn numbers_and_loose_digits_are_no_amount_on_the_wire() {
-        for json in ["1", "1.0", "\"\"", "\"-1\"", "\"+1\"", "\"01\"", "\"1.0\"", "\"1e3\"", "\" 1\"", "null"] {
+        for json in [
+            "1", "1.0", "\"\"", "\"-1\"", "\"+1\"", "\"01\"", "\"1.0\"", "\"1e3\"", "\" 1\"", "null",
+        ] {
             assert!(serde_json::from_str::<Amount>(json).is_err(), "{json}");
         }
         let above = "\"340282366920938463463374607431768211456\"";

@@ -7,7 +7,9 @@ pub enum AmountError {
     #[error("an amount is missing; give digits with at most one point, such as \"12.5\"")]
     Empty,
     /// It holds something other than ASCII digits and one point.
-    #[error("an amount consists of the digits 0 to 9 and at most one point with digits on both sides, such as \"12.5\"")]
+    #[error(
+        "an amount consists of the digits 0 to 9 and at most one point with digits on both sides, such as \"12.5\""
+    )]
     Malformed,
     /// It begins with a superfluous zero.
     #[error("an amount has no leading zeros; write \"0.1\", not \"00.1\"")]
@@ -47,7 +49,10 @@ pub fn parse(text: &str, decimals: Decimals) -> Result<Amount, AmountError> {
     }
     let places = usize::from(decimals.places());
     if fraction.len() > places {
-        return Err(AmountError::TooManyDecimals { allowed: decimals.places(), got: fraction.len() });
+        return Err(AmountError::TooManyDecimals {
+            allowed: decimals.places(),
+            got: fraction.len(),
+        });
     }
     let padding = std::iter::repeat_n(b'0', places - fraction.len());
     let mut units: u128 = 0;
@@ -102,8 +107,25 @@ mod tests {
     fn f106_odd_amounts_are_refused() {
         let too_large = format!("1{}", "0".repeat(40));
         for text in [
-            "-1", "+1", "1e400", "NaN", "inf", "0x10", "1,5", "１２", "1e-19", too_large.as_str(), "", "00.1", " 1", "1 ",
-            ".5", "1.", "1.2.3", "1_000", "1\u{0}",
+            "-1",
+            "+1",
+            "1e400",
+            "NaN",
+            "inf",
+            "0x10",
+            "1,5",
+            "１２",
+            "1e-19",
+            too_large.as_str(),
+            "",
+            "00.1",
+            " 1",
+            "1 ",
+            ".5",
+            "1.",
+            "1.2.3",
+            "1_000",
+            "1\u{0}",
         ] {
             assert!(parse(text, decimals(18)).is_err(), "{text:?} was accepted");
         }
@@ -115,14 +137,23 @@ mod tests {
 
     #[test]
     fn a_megabyte_of_digits_is_refused_without_harm() {
-        assert_eq!(parse(&"9".repeat(1 << 20), decimals(0)), Err(AmountError::TooLarge));
+        assert_eq!(
+            parse(&"9".repeat(1 << 20), decimals(0)),
+            Err(AmountError::TooLarge)
+        );
     }
 
     #[test]
     fn examples_read_as_expected() {
-        assert_eq!(parse("1.5", decimals(18)), Ok(Amount::new(1_500_000_000_000_000_000)));
+        assert_eq!(
+            parse("1.5", decimals(18)),
+            Ok(Amount::new(1_500_000_000_000_000_000))
+        );
         assert_eq!(parse("0", decimals(0)), Ok(Amount::ZERO));
-        assert_eq!(format(Amount::new(1), decimals(30)), "0.000000000000000000000000000001");
+        assert_eq!(
+            format(Amount::new(1), decimals(30)),
+            "0.000000000000000000000000000001"
+        );
         assert_eq!(format(Amount::new(1_500_000), decimals(6)), "1.5");
         assert_eq!(format(Amount::MAX, decimals(0)), u128::MAX.to_string());
     }

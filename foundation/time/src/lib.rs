@@ -34,7 +34,10 @@ impl SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the machine's time"
+    )]
     fn now(&self) -> Timestamp {
         from_micros(chrono::Utc::now().timestamp_micros())
     }
@@ -52,7 +55,9 @@ impl ManualClock {
 
     /// Moves the clock forward (or back, with a negative duration).
     pub fn advance(&self, by: Duration) {
-        let micros = by.num_microseconds().expect("a test moves its clock by less than 292,000 years");
+        let micros = by
+            .num_microseconds()
+            .expect("a test moves its clock by less than 292,000 years");
         self.0.fetch_add(micros, Ordering::SeqCst);
     }
 }

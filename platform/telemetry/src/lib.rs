@@ -1,1 +1,159 @@
-//! To be filled.
+//! What a process says about itself: log lines, metrics, traces.
+//!
+//! [`init`] is called once, by the binary. Logs are JSON lines, or readable lines on a terminal. Metrics go to a
+//! Prometheus recorder whose text the operations port prints. Traces go out over OTLP when an endpoint is configured;
+//! without one nothing of OpenTelemetry runs.
+//!
+//! A value that must not be read by whoever reads the log is wrapped in [`Redacted`] (personal data) or in
+//! `secrecy::SecretString` (secrets).
+
+mod redacted;
+mod trace;
+
+use std::io::IsTerminal as _;
+
+pub use metrics_exporter_prometheus::PrometheusHandle;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+use opentelemetry_sdk::trace::SdkTracerProvider;
+pub use redacted::Redacted;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+pub use trace::{current_traceparent, set_parent};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
+use tracing_subscriber::{EnvFilter, Layer as _};
+
+/// Settings of the log, the metrics and the traces.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Config {
+    /// What is logged: a level, or directives such as `info,ferrex_bus=debug`.
+    pub filter: String,
+    /// How a log line looks.
+    pub format: Format,
+    /// The whole OTLP address over HTTP, such as `http://collector:4318/v1/traces`; absent: no traces.
+    pub otlp_endpoint: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            filter: "info".to_owned(),
+            format: Format::Auto,
+            otlp_endpoint: None,
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// Readable on a terminal, else JSON.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// For people.
+    Pretty,
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The filter is not understood.
+    #[error("reading the log filter `{filter}`")]
+    Filter {
+        /// As configured.
+        filter: String,
+        /// Why.
+        #[source]
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The exporter of traces does not accept its address.
+    #[error("setting up the export of traces to {endpoint}")]
+    Otlp {
+        /// As configured.
+        endpoint: String,
+        /// Why.
+        #[source]
+        source: opentelemetry_otlp::ExporterBuildError,
+    },
+    /// Somebody installed a log subscriber before.
+    #[error("installing the log")]
+    Log(#[from] TryInitError),
+    /// Somebody installed a recorder of metrics before.
+    #[error("installing the recorder of metrics")]
+    Metrics(#[from] BuildError),
+}
+
+/// What [`init`] set up; kept until the process ends.
+#[derive(Debug)]
+pub struct Telemetry {
+    metrics: PrometheusHandle,
+    traces: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Prints the metrics, for `/metrics`.
+    pub fn metrics(&self) -> PrometheusHandle {
+        self.metrics.clone()
+    }
+
+    /// Sends what is left of the traces. Blocks for at most a few seconds: call it at the end, off the runtime's threads.
+    pub fn shutdown(self) {
+        if let Some(Err(error)) = self.traces.map(|traces| traces.shutdown()) {
+            tracing::warn!(%error, "the last traces were not sent");
+        }
+    }
+}
+
+/// Sets up logs, metrics and traces of a process that calls itself `service`. Must be called on a tokio runtime when
+/// an OTLP endpoint is configured.
+pub fn init(config: &Config, service: &str) -> Result<Telemetry, Error> {
+    let filter = EnvFilter::builder()
+        .parse(&config.filter)
+        .map_err(|source| Error::Filter {
+            filter: config.filter.clone(),
+            source,
+        })?;
+    let pretty = match config.format {
+        Format::Auto => std::io::stdout().is_terminal(),
+        Format::Json => false,
+        Format::Pretty => true,
+    };
+    let lines = if pretty {
+        tracing_subscriber::fmt::layer().with_target(true).boxed()
+    } else {
+        tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed()
+    };
+    let traces = config
+        .otlp_endpoint
+        .as_deref()
+        .map(|endpoint| trace::provider(endpoint, service))
+        .transpose()?;
+    let spans = traces.as_ref().map(trace::layer);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(spans)
+        .try_init()?;
+    Ok(Telemetry {
+        metrics: recorder()?,
+        traces,
+    })
+}
+
+/// Seconds, from what memory answers to what a person gives up on.
+const SECONDS: &[f64] = &[
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+];
+
+/// Installs the recorder of metrics; names that end in `_seconds` are histograms with fixed buckets.
+fn recorder() -> Result<PrometheusHandle, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
+        .install_recorder()
+}

@@ -1,0 +1,58 @@
+# The commands of this repository. `make help` lists them; each installs what it needs by scripts/tools.sh first.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check fmt lint tiers snapshots bench tools clean-data
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+cargo := cargo
+# Unless CARGO_LOCKED is emptied, Cargo.lock is what is built.
+CARGO_LOCKED ?= --locked
+
+help: ## Lists these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Builds and starts everything on this machine (data in .data/); Ctrl-C stops it
+	@scripts/tools.sh run
+	@$(cargo) build $(CARGO_LOCKED) -p ferrex -p ferrex-dev
+	@exec $(CARGO_TARGET_DIR)/debug/ferrex-dev
+
+demo: ## Plays the story from sign-up to a confirmed withdrawal against what `make run` started
+	@scripts/tools.sh build
+	@$(cargo) build $(CARGO_LOCKED) -p ferrex
+	@exec $(CARGO_TARGET_DIR)/debug/ferrex demo
+
+test: ## Runs every test, on a real PostgreSQL, Kafka, chain and mail server
+	@scripts/tools.sh test
+	$(cargo) test $(CARGO_LOCKED) --workspace --no-fail-fast
+
+check: lint tiers snapshots ## Format, lints, tiers of crates, schema and OpenAPI snapshots
+
+lint:
+	@scripts/tools.sh build
+	$(cargo) fmt --all -- --check
+	$(cargo) clippy $(CARGO_LOCKED) --workspace --all-targets -- -D warnings
+
+tiers:
+	$(cargo) test $(CARGO_LOCKED) -p ferrex-testkit --test it tiers::
+
+# By the names of the tests: every service has one of each that applies.
+snapshots:
+	@scripts/tools.sh postgres
+	$(cargo) test $(CARGO_LOCKED) --workspace --lib --bins --tests -- schema openapi
+
+fmt: ## Formats the Rust sources
+	$(cargo) fmt --all
+
+bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised build)
+	@scripts/tools.sh test
+	$(cargo) run $(CARGO_LOCKED) --release -p ferrex-bench
+
+tools: ## Installs what building, running and testing needs, and nothing that is there
+	@scripts/tools.sh test
+
+clean-data: ## Deletes the data of `make run`: accounts, keys, chain and mail (asks first)
+	@read -r -p "Delete everything in .data/, keys included? [y/N] " answer; [ "$$answer" = y ] || exit 1; \
+	  real="$$(readlink -f .data/postgres || true)"; rm -rf .data; case "$$real" in /var/lib/ferrex-dev/*) rm -rf "$$real" ;; esac

@@ -1,0 +1,103 @@
+//! What is wanted.
+
+use std::path::PathBuf;
+
+use ferrex_testkit::servers::free_port;
+
+/// How roles are spread over processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// All roles in one process.
+    One,
+    /// One process a role.
+    Split,
+}
+
+/// What carries messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// The log in PostgreSQL.
+    Embedded,
+    /// A real Apache Kafka.
+    Kafka,
+}
+
+/// The addresses on 127.0.0.1.
+#[derive(Clone, Debug)]
+pub struct Ports {
+    /// For people.
+    pub public: u16,
+    /// For staff.
+    pub admin: u16,
+    /// Operations of the one process, or of the first of many.
+    pub operations: u16,
+    /// PostgreSQL.
+    pub postgres: u16,
+    /// The chain node.
+    pub chain: u16,
+    /// SMTP of the mail catcher.
+    pub smtp: u16,
+    /// The page of the mail catcher.
+    pub mail_page: u16,
+    /// The identity provider.
+    pub identity: u16,
+}
+
+impl Ports {
+    /// The ones that the README names.
+    pub const FIXED: Self = Self {
+        public: 8080,
+        admin: 8081,
+        operations: 9000,
+        postgres: 9032,
+        chain: 8545,
+        smtp: 8025,
+        mail_page: 8026,
+        identity: 8027,
+    };
+
+    /// Ones that nobody uses at this moment.
+    pub fn free() -> Self {
+        Self {
+            public: free_port(),
+            admin: free_port(),
+            operations: free_port(),
+            postgres: free_port(),
+            chain: free_port(),
+            smtp: free_port(),
+            mail_page: free_port(),
+            identity: free_port(),
+        }
+    }
+}
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where data, secrets, settings and logs are.
+    pub data: PathBuf,
+    /// The `ferrex` binary.
+    pub ferrex: PathBuf,
+    /// How roles are spread over processes.
+    pub shape: Shape,
+    /// What carries messages.
+    pub carrier: Carrier,
+    /// The addresses.
+    pub ports: Ports,
+    /// Whether acknowledged commits survive a crash of the machine.
+    pub durable: bool,
+    /// Whether data is kept after the end, for the next start.
+    pub keep: bool,
+}
+
+/// Every role, in the order in which processes start.
+pub const ROLES: [&str; 8] = [
+    "engine",
+    "signer",
+    "core",
+    "payment",
+    "notifications",
+    "webhooks",
+    "cron",
+    "admin",
+];

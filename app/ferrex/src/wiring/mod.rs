@@ -1,0 +1,174 @@
+//! Hands each role its dependencies. One small function a role; none of them decides anything.
+
+mod admin;
+mod core;
+mod cron;
+mod engine;
+mod health;
+mod notifications;
+mod payment;
+mod signer;
+mod webhooks;
+
+use std::future::Future;
+
+use anyhow::Context as _;
+use ferrex_bus::{Bus, BusConfig, EmbeddedConfig, KafkaConfig, TransportConfig};
+use ferrex_engine_client::EngineClient;
+use ferrex_fault::Fault;
+use ferrex_postgres::Db;
+use ferrex_runtime::{CancellationToken, Readiness, Shutdown};
+use ferrex_time::{SharedClock, SystemClock};
+use ferrex_web::{OpenApiRouter, TokenVerifier};
+
+use crate::role::Role;
+use crate::settings::{Settings, Transport, login};
+
+/// A process being put together.
+pub struct Process {
+    /// All settings.
+    pub settings: Settings,
+    /// The time.
+    pub clock: SharedClock,
+    /// What is missing.
+    pub readiness: Readiness,
+    /// Who is asked to stop.
+    pub shutdown: Shutdown,
+    /// Routes for people.
+    pub public: Vec<OpenApiRouter>,
+    /// Routes for staff.
+    pub admin: Vec<OpenApiRouter>,
+    /// Checks access tokens; made once, so that a revocation reaches all.
+    pub tokens: Option<TokenVerifier>,
+    /// The engine, when it runs in this process.
+    pub engine: Option<EngineClient>,
+    buses: Vec<Bus>,
+}
+
+/// What every role needs.
+pub struct Parts {
+    /// Its database.
+    pub db: Db,
+    /// Its bus.
+    pub bus: Bus,
+}
+
+/// Connects to the bus as a service.
+pub async fn bus(settings: &Settings, service: &str) -> anyhow::Result<Bus> {
+    let transport = match settings.bus.transport {
+        Transport::Embedded => {
+            let schema = &ferrex_bus::EMBEDDED;
+            TransportConfig::Embedded(EmbeddedConfig::new(
+                settings.database.of_role(schema.role, schema.schema)?,
+            ))
+        }
+        Transport::Kafka => {
+            anyhow::ensure!(
+                !settings.bus.brokers.is_empty(),
+                "bus.brokers is needed with bus.transport = \"kafka\""
+            );
+            TransportConfig::Kafka(KafkaConfig::new(settings.bus.brokers.clone()))
+        }
+    };
+    Ok(Bus::connect(&BusConfig::new(service, transport), SystemClock::shared()).await?)
+}
+
+/// A fault as an error, with its causes.
+fn refused(fault: Fault) -> anyhow::Error {
+    anyhow::anyhow!("{} ({})", fault.chain(), fault.code)
+}
+
+impl Process {
+    /// A process without roles.
+    pub fn new(settings: Settings, shutdown: Shutdown) -> Self {
+        Self {
+            settings,
+            clock: SystemClock::shared(),
+            readiness: Readiness::new(),
+            shutdown,
+            public: Vec::new(),
+            admin: Vec::new(),
+            tokens: None,
+            engine: None,
+            buses: Vec::new(),
+        }
+    }
+
+    /// Adds roles, in the order in which they depend on each other.
+    pub async fn add_all(&mut self, roles: &[Role]) -> anyhow::Result<()> {
+        for role in Role::ALL.into_iter().filter(|role| roles.contains(role)) {
+            let added = match role {
+                Role::Engine => engine::add(self).await,
+                Role::Signer => signer::add(self).await,
+                Role::Core => core::add(self).await,
+                Role::Payment => payment::add(self).await,
+                Role::Notifications => notifications::add(self).await,
+                Role::Webhooks => webhooks::add(self).await,
+                Role::Cron => cron::add(self).await,
+                Role::Admin => admin::add(self).await,
+            };
+            added.with_context(|| format!("starting role {role}"))?;
+        }
+        self.watch_health();
+        Ok(())
+    }
+
+    /// Connects a role to its database and the bus.
+    async fn parts(&mut self, role: Role) -> anyhow::Result<Parts> {
+        let db = Db::connect(&self.settings.database.of_role(&login(role), role.name())?).await?;
+        let bus = bus(&self.settings, role.name()).await?;
+        self.buses.push(bus.clone());
+        Ok(Parts { db, bus })
+    }
+
+    /// The verifier of access tokens, from the configured public keys.
+    fn token_verifier(&mut self) -> anyhow::Result<TokenVerifier> {
+        if let Some(tokens) = &self.tokens {
+            return Ok(tokens.clone());
+        }
+        let paths = &self.settings.tokens.verifying_keys;
+        anyhow::ensure!(!paths.is_empty(), "tokens.verifying_keys names no file");
+        let mut keys = Vec::new();
+        for path in paths {
+            let pem = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            keys.push(
+                ferrex_web::PublicKey::from_pem(&pem)
+                    .with_context(|| format!("reading {}", path.display()))?,
+            );
+        }
+        let tokens = TokenVerifier::new(keys, self.clock.clone());
+        self.tokens = Some(tokens.clone());
+        Ok(tokens)
+    }
+
+    /// Runs a role until the shutdown. A role that ends with an error takes the process with it: whoever supervises
+    /// the process starts it again, and a half-running process helps nobody.
+    fn run<F, E>(&self, role: Role, work: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let (shutdown, work) = (self.shutdown.clone(), work(self.shutdown.token()));
+        self.shutdown.spawn(async move {
+            if let Err(error) = work.await {
+                tracing::error!(%role, error = format!("{:#}", anyhow::Error::from(error)), "role ended");
+                shutdown.request();
+            }
+        });
+    }
+
+    /// Runs a role that looks after its own failures until the shutdown.
+    fn run_endless<F>(&self, work: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.shutdown.spawn(work(self.shutdown.token()));
+    }
+
+    /// Ends the connections to the bus, after all roles have ended.
+    pub async fn close(self) {
+        for bus in self.buses {
+            bus.close().await;
+        }
+    }
+}

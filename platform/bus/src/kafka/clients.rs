@@ -1,0 +1,147 @@
+//! The one place that builds clients of Kafka, because the defaults of the library are wrong for money.
+
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::producer::FutureProducer;
+
+use super::KafkaConfig;
+use crate::Error;
+use crate::transport::Urgency;
+
+/// Drops its content on a thread of its own: dropping a client of librdkafka blocks, and can deadlock an async worker.
+pub(super) struct OffThread<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> OffThread<T> {
+    pub fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+}
+
+impl<T: Send + 'static> std::ops::Deref for OffThread<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("only drop takes the value out")
+    }
+}
+
+impl<T: Send + 'static> Drop for OffThread<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            // Without a thread to spare there is nothing better than to block here.
+            let _ = std::thread::Builder::new()
+                .name("kafka drop".to_owned())
+                .spawn(move || drop(value));
+        }
+    }
+}
+
+/// Builds clients.
+pub(super) struct Clients {
+    config: KafkaConfig,
+}
+
+impl Clients {
+    pub fn new(config: KafkaConfig) -> Self {
+        Self { config }
+    }
+
+    fn base(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        for (name, value) in &self.config.properties {
+            client.set(name, value);
+        }
+        client
+            .set("bootstrap.servers", &self.config.brokers)
+            .set("client.id", "ferrex")
+            // Brokers move in Kubernetes; come back quickly when they do.
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.keepalive.enable", "true")
+            .set("socket.nagle.disable", "true")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        client
+    }
+
+    pub fn admin(&self) -> Result<AdminClient<DefaultClientContext>, Error> {
+        self.base()
+            .create()
+            .map_err(Error::kafka("making a Kafka admin client"))
+    }
+
+    pub fn producer(&self, urgency: Urgency) -> Result<FutureProducer, Error> {
+        let mut client = self.base();
+        client
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // The partitioner of the Java and NestJS clients, so that a key lands in the same place whoever writes it.
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "lz4");
+        match urgency {
+            // Events never time out here. A send that "failed" locally may still be in the log, and sending its
+            // successors meanwhile would break the order of its key; so the client keeps trying in order.
+            Urgency::Durable => client.set("linger.ms", "2").set("message.timeout.ms", "0"),
+            // Requests and answers have deadlines of their own.
+            Urgency::Fast => client
+                .set("linger.ms", "0")
+                .set("message.timeout.ms", "10000")
+                .set("compression.type", "none"),
+        };
+        client.create().map_err(Error::kafka("making a Kafka producer"))
+    }
+
+    fn consumer_config(&self, group: &str) -> ClientConfig {
+        let mut client = self.base();
+        client
+            .set("group.id", group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("allow.auto.create.topics", "false")
+            .set("enable.partition.eof", "false")
+            // Aborted transactions of others are none of ours.
+            .set("isolation.level", "read_committed")
+            .set("fetch.wait.max.ms", "500")
+            .set("fetch.error.backoff.ms", "100")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("check.crcs", "true");
+        client
+    }
+
+    /// A member of a group. Where it starts is decided at assignment, see [`super::consumer`].
+    pub fn member<C: ConsumerContext>(&self, group: &str, context: C) -> Result<BaseConsumer<C>, Error> {
+        let session = self.config.session_timeout.as_millis();
+        let mut client = self.consumer_config(group);
+        client
+            // A position that the broker no longer has is an error, never a silent jump to either end.
+            .set("auto.offset.reset", "error")
+            .set("group.protocol", "classic")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", session.to_string())
+            .set("heartbeat.interval.ms", (session / 5).max(1).to_string())
+            // Polling goes on while handlers work, so this only catches a thread that hangs.
+            .set("max.poll.interval.ms", "300000");
+        BaseConsumer::from_config_and_context(&client, context)
+            .map_err(Error::kafka("making a Kafka consumer"))
+    }
+
+    /// A reader of one partition outside of any group.
+    pub fn tail(&self, topic: &str) -> Result<BaseConsumer, Error> {
+        let mut client = self.consumer_config(&format!("{topic}.tail"));
+        // Answers that expired unread are of no use to anybody.
+        client
+            .set("auto.offset.reset", "latest")
+            .set("fetch.wait.max.ms", "100");
+        client.create().map_err(Error::kafka("making a Kafka reader"))
+    }
+
+    /// Asks about a group without joining it.
+    pub fn asker(&self, group: &str) -> Result<OffThread<BaseConsumer>, Error> {
+        let client = self.consumer_config(group);
+        client
+            .create()
+            .map(OffThread::new)
+            .map_err(Error::kafka("making a Kafka client"))
+    }
+}

@@ -1,0 +1,148 @@
+//! Topics: which exist, and creating those that do not.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::time::Instant;
+
+use super::clients::OffThread;
+use super::{ASK_WITHIN, blocking};
+use crate::Error;
+use crate::transport::retention_hours;
+
+/// How long a created topic may take to be seen by the broker we ask.
+const APPEAR_WITHIN: Duration = Duration::from_secs(10);
+
+pub(super) struct Topics {
+    admin: Arc<OffThread<AdminClient<DefaultClientContext>>>,
+    partitions: i32,
+    replication: i32,
+    /// Partitions of the topics that were seen to exist.
+    known: Mutex<HashMap<String, i32>>,
+}
+
+impl Topics {
+    pub fn new(admin: AdminClient<DefaultClientContext>, partitions: i32, replication: i32) -> Self {
+        Self {
+            admin: Arc::new(OffThread::new(admin)),
+            partitions,
+            replication,
+            known: Mutex::default(),
+        }
+    }
+
+    fn known(&self, topic: &str) -> Option<i32> {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(topic)
+            .copied()
+    }
+
+    /// The broker says that a topic is gone.
+    pub fn forget(&self, topic: &str) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(topic);
+    }
+
+    pub async fn partitions(&self, topic: &str) -> Result<i32, Error> {
+        self.ensure(&[topic.to_owned()]).await?;
+        self.known(topic).ok_or_else(|| Error::TopicMissing {
+            topic: topic.to_owned(),
+        })
+    }
+
+    /// Creates what is missing. Topics that exist are left as they are, so rights to create are needed only when one is
+    /// missing.
+    pub async fn ensure(&self, topics: &[String]) -> Result<(), Error> {
+        let missing = self.look_for(topics).await?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let retention: Vec<String> = missing
+            .iter()
+            .map(|topic| (retention_hours(topic) * 3_600_000).to_string())
+            .collect();
+        let new: Vec<NewTopic<'_>> = missing
+            .iter()
+            .zip(&retention)
+            .map(|(topic, retention)| {
+                NewTopic::new(topic, self.partitions, TopicReplication::Fixed(self.replication))
+                    .set("retention.ms", retention)
+            })
+            .collect();
+        let options = AdminOptions::new().request_timeout(Some(ASK_WITHIN));
+        let results = self
+            .admin
+            .create_topics(&new, &options)
+            .await
+            .map_err(Error::kafka("creating topics"))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(Error::kafka("creating a topic")(KafkaError::AdminOp(code))),
+            }
+        }
+        let deadline = Instant::now() + APPEAR_WITHIN;
+        loop {
+            let missing = self.look_for(topics).await?;
+            let Some(topic) = missing.into_iter().next() else {
+                return Ok(());
+            };
+            if Instant::now() >= deadline {
+                return Err(Error::TopicMissing { topic });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Those of `topics` that do not exist; remembers those that do.
+    async fn look_for(&self, topics: &[String]) -> Result<Vec<String>, Error> {
+        let mut missing = Vec::new();
+        for topic in topics {
+            if self.known(topic).is_some() {
+                continue;
+            }
+            let (admin, name) = (Arc::clone(&self.admin), topic.clone());
+            let count = blocking(move || {
+                let metadata = admin
+                    .inner()
+                    .fetch_metadata(Some(&name), ASK_WITHIN)
+                    .map_err(Error::kafka("asking for a topic"))?;
+                let found = metadata.topics().iter().find(|topic| topic.name() == name);
+                let led = found.filter(|topic| {
+                    topic.error().is_none() && topic.partitions().iter().all(|part| part.leader() >= 0)
+                });
+                Ok(led.map_or(0, |topic| topic.partitions().len()))
+            })
+            .await?;
+            match i32::try_from(count) {
+                Ok(count) if count > 0 => {
+                    self.known
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(topic.clone(), count);
+                }
+                _ => missing.push(topic.clone()),
+            }
+        }
+        Ok(missing)
+    }
+
+    pub async fn ping(&self) -> Result<(), Error> {
+        let admin = Arc::clone(&self.admin);
+        blocking(move || {
+            let within = Duration::from_secs(3);
+            // A topic by name, so that the answer stays small; it need not exist.
+            let asked = admin.inner().fetch_metadata(Some("__consumer_offsets"), within);
+            asked.map(drop).map_err(Error::kafka("asking the broker"))
+        })
+        .await
+    }
+}

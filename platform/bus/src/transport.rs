@@ -1,0 +1,201 @@
+//! The seam between the bus and what carries it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ferrex_time::Timestamp;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::sync::DropGuard;
+
+use crate::{Error, Headers};
+
+/// One partition of one topic.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Partition {
+    pub topic: Arc<str>,
+    pub number: i32,
+}
+
+impl Partition {
+    pub fn new(topic: &str, number: i32) -> Self {
+        Self {
+            topic: topic.into(),
+            number,
+        }
+    }
+}
+
+/// A message on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub topic: String,
+    /// Where exactly; by key when absent.
+    pub partition: Option<i32>,
+    pub key: Option<Vec<u8>>,
+    pub headers: Headers,
+    pub body: Option<Bytes>,
+}
+
+/// A message on its way in.
+#[derive(Clone, Debug)]
+pub(crate) struct Incoming {
+    pub partition: Partition,
+    pub offset: i64,
+    pub key: Option<Bytes>,
+    pub headers: Headers,
+    pub body: Option<Bytes>,
+    /// When the transport took it.
+    pub at: Timestamp,
+}
+
+/// How a message is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    /// Stored for good when the call returns.
+    Durable,
+    /// As fast as can be; may be lost with the machine, since whoever waits for it has a deadline.
+    Fast,
+}
+
+/// Where a consumer goes on: the offset after the last one that is done.
+pub(crate) type Position = (Partition, i64);
+
+/// What a member of a group is told.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Messages, in order within each partition.
+    Records(Vec<Incoming>),
+    /// Partitions are taken away once `done` is answered with their last positions. `lost`: they belong to somebody else
+    /// already, nothing can be committed.
+    Revoked {
+        partitions: Vec<Partition>,
+        lost: bool,
+        done: oneshot::Sender<Vec<Position>>,
+    },
+}
+
+/// What a member of a group says.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Remember these positions, soon.
+    Commit(Vec<Position>),
+    /// Remember these positions and leave the group.
+    Leave(Vec<Position>, oneshot::Sender<()>),
+}
+
+/// How many messages a member has received and not finished; the transport stops fetching above a mark.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    outstanding: AtomicUsize,
+    pub eased: Notify,
+}
+
+impl Load {
+    /// At this many no more are fetched.
+    pub const HIGH: usize = 2_000;
+    /// Fetching goes on below this many.
+    pub const LOW: usize = 1_000;
+
+    pub fn add(&self, count: usize) {
+        self.outstanding.fetch_add(count, Ordering::SeqCst);
+    }
+
+    pub fn remove(&self, count: usize) {
+        let before = self.outstanding.fetch_sub(count, Ordering::SeqCst);
+        if before >= Self::LOW && before - count < Self::LOW {
+            self.eased.notify_one();
+        }
+    }
+
+    pub fn now(&self) -> usize {
+        self.outstanding.load(Ordering::SeqCst)
+    }
+}
+
+/// Membership of a group. Dropped without [`Subscription::leave`] it ends as if the process had died.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    pub events: mpsc::UnboundedReceiver<Result<Event, Error>>,
+    pub commands: mpsc::UnboundedSender<Command>,
+    pub load: Arc<Load>,
+}
+
+impl Subscription {
+    /// The next event; safe to cancel.
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        self.events.recv().await.unwrap_or(Err(Error::Closed))
+    }
+
+    pub fn commit(&self, positions: Vec<Position>) {
+        // A member that has ended has nothing to commit to any more; `next` reports its end.
+        let _ = self.commands.send(Command::Commit(positions));
+    }
+
+    /// Leaves the group, so that others take over at once.
+    pub async fn leave(self, positions: Vec<Position>) {
+        let (done, left) = oneshot::channel();
+        // A revocation that is under way must not wait for an answer from here.
+        drop(self.events);
+        if self.commands.send(Command::Leave(positions, done)).is_ok() {
+            let _ = left.await;
+        }
+    }
+}
+
+/// One partition read from its end on, in no group.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub partition: i32,
+    pub records: mpsc::UnboundedReceiver<Incoming>,
+    /// Ends the reading when dropped.
+    pub stop: DropGuard,
+}
+
+/// How far a group is behind in one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Where the group goes on; `None` when it has never committed there.
+    pub position: Option<i64>,
+    /// The offset that the next message will get.
+    pub end: i64,
+}
+
+impl Lag {
+    /// Messages not yet done.
+    pub fn messages(&self) -> i64 {
+        self.end - self.position.unwrap_or(0)
+    }
+}
+
+#[async_trait]
+pub(crate) trait Transport: Send + Sync + 'static {
+    /// Creates the topics that do not exist.
+    async fn ensure_topics(&self, topics: &[String]) -> Result<(), Error>;
+    /// Publishes in the given order per key. An error leaves open which messages were stored.
+    async fn publish(&self, records: Vec<Record>, urgency: Urgency) -> Result<(), Error>;
+    /// Joins a group.
+    async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error>;
+    /// Reads one partition of a topic, of the transport's choice, from its end on.
+    async fn tail(&self, topic: &str) -> Result<Tail, Error>;
+    /// How far a group is behind.
+    async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error>;
+    /// Whether messages can be sent now.
+    async fn ping(&self) -> Result<(), Error>;
+    /// Sends what is buffered and ends.
+    async fn close(&self);
+}
+
+/// How long a topic keeps messages; requests and answers are of no use to anybody later.
+pub(crate) fn retention_hours(topic: &str) -> i64 {
+    if topic.contains(".requests.") || topic.contains(".replies.") {
+        1
+    } else {
+        14 * 24
+    }
+}

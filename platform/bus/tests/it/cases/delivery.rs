@@ -1,0 +1,207 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use ferrex_bus::{Delivery, Router, trace};
+use ferrex_contracts::Message;
+use ferrex_fault::{Fault, Kind};
+use ferrex_testkit::eventually;
+
+use crate::world::{SERVICE, SOON, World, event, message, write_effect, writing};
+
+pub async fn an_event_is_delivered_with_its_envelope(world: World) {
+    message!(Happened, "envelope");
+    let seen: Arc<Mutex<Vec<(Delivery, Happened)>>> = Arc::default();
+    let log = Arc::clone(&seen);
+    let router = Router::new("envelope").on_event::<Happened, _>(move |delivery, message, _| {
+        log.lock().unwrap().push((delivery.clone(), message));
+        Box::pin(std::future::ready(Ok(())))
+    });
+    let replica = world.replica(router).await;
+    let sent = event("k", &Happened { number: 7 });
+    world.bus().await.publish(vec![sent.clone()]).await.unwrap();
+    let (delivery, message) = eventually(SOON, || async { seen.lock().unwrap().first().cloned() }).await;
+    assert_eq!(message, Happened { number: 7 });
+    assert_eq!((delivery.id, delivery.at), (sent.id, sent.at));
+    assert_eq!((delivery.key.as_str(), delivery.source.as_str()), ("k", SERVICE));
+    assert_eq!(
+        (delivery.topic.as_str(), delivery.message_type.as_str()),
+        (Happened::TOPIC, Happened::TYPE)
+    );
+    assert_eq!((delivery.attempt, delivery.offset), (1, 0));
+    assert_eq!(delivery.headers.text("ce_specversion"), Some("1.0"));
+    replica.leave().await;
+}
+
+pub async fn a_new_group_starts_at_the_oldest_message(world: World) {
+    message!(Happened, "oldest");
+    let bus = world.bus().await;
+    let messages = (0..20)
+        .map(|number| event(&format!("k{number}"), &Happened { number }))
+        .collect();
+    bus.publish(messages).await.unwrap();
+    let replica = world.replica(writing!("oldest", Happened, "a")).await;
+    assert_eq!(world.effects_reach(20).await.len(), 20);
+    replica.leave().await;
+}
+
+pub async fn types_nobody_registered_are_passed_by(world: World) {
+    message!(Known, "passed");
+    message!(Unknown, "passed");
+    let replica = world.replica(writing!("passed", Known, "a")).await;
+    let bus = world.bus().await;
+    let messages = vec![
+        event("k", &Unknown { number: 1 }),
+        event("k", &Known { number: 2 }),
+    ];
+    bus.publish(messages).await.unwrap();
+    assert_eq!(world.effects_reach(1).await[0].number, 2);
+    world.caught_up(&bus, "passed", Known::TOPIC).await;
+    assert_eq!(ferrex_bus::parked::count(&world.db).await.unwrap(), 0);
+    replica.leave().await;
+}
+
+pub async fn order_per_key_is_kept_under_concurrency(world: World) {
+    const KEYS: usize = 20;
+    const EACH: i64 = 25;
+    message!(Happened, "order");
+    let first = world
+        .replica(writing!("order", Happened, "a").at_once(8, 1))
+        .await;
+    let bus = world.bus().await;
+    for round in 0..EACH {
+        let messages = (0..KEYS)
+            .map(|key| event(&format!("k{key}"), &Happened { number: round }))
+            .collect();
+        bus.publish(messages).await.unwrap();
+    }
+    // A second replica joins in the middle of it.
+    let second = world.replica(writing!("order", Happened, "b")).await;
+    let effects = world.effects_reach(KEYS * usize::try_from(EACH).unwrap()).await;
+    let mut by_key: HashMap<String, Vec<i64>> = HashMap::new();
+    for effect in effects {
+        by_key.entry(effect.key).or_default().push(effect.number);
+    }
+    assert_eq!(by_key.len(), KEYS);
+    for (key, numbers) in by_key {
+        assert_eq!(numbers, (0..EACH).collect::<Vec<_>>(), "{key}");
+    }
+    first.leave().await;
+    second.leave().await;
+}
+
+pub async fn the_trace_goes_on_in_the_handler(world: World) {
+    message!(Happened, "trace");
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let seen: Arc<Mutex<Option<String>>> = Arc::default();
+    let log = Arc::clone(&seen);
+    let router = Router::new("trace").on_event::<Happened, _>(move |_, _, _| {
+        let log = Arc::clone(&log);
+        Box::pin(async move {
+            *log.lock().unwrap() = trace::current();
+            Ok(())
+        })
+    });
+    let replica = world.replica(router).await;
+    let relay = world.relay().await;
+    let message = trace::scope(PARENT.to_owned(), async { event("k", &Happened { number: 1 }) }).await;
+    world.put(&message).await;
+    let inside = eventually(SOON, || async { seen.lock().unwrap().clone() }).await;
+    assert_eq!(trace::trace_id(&inside), trace::trace_id(PARENT));
+    assert_ne!(inside, PARENT);
+    relay.leave().await;
+    replica.leave().await;
+}
+
+/// A router that writes effects by the batch and counts its calls; number 13 is refused.
+macro_rules! batching {
+    ($group:expr, $message:ty, $calls:expr) => {{
+        let calls = Arc::clone(&$calls);
+        Router::new($group).on_event_batch::<$message, _>(move |deliveries, messages, tx| {
+            calls.fetch_add(1, Ordering::SeqCst);
+            Box::pin(async move {
+                for (delivery, message) in deliveries.iter().zip(messages) {
+                    write_effect(tx, delivery, message.number, "a").await?;
+                    if message.number == 13 {
+                        return Err(Fault::new(Kind::Invalid, "test.unlucky", "thirteen"));
+                    }
+                }
+                Ok(())
+            })
+        })
+    }};
+}
+
+pub async fn batches_keep_order_and_handle_each_message_once(world: World) {
+    message!(Happened, "batch");
+    let bus = world.bus().await;
+    let messages: Vec<_> = (100..1_100)
+        .map(|number| event(&format!("k{}", number % 10), &Happened { number }))
+        .collect();
+    // The first hundred stand in the log twice, close to each other.
+    bus.publish(messages[..100].to_vec()).await.unwrap();
+    bus.publish(messages).await.unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let replica = world.replica(batching!("batch", Happened, calls)).await;
+    world.caught_up(&bus, "batch", Happened::TOPIC).await;
+    let effects = world.effects().await;
+    assert_eq!(effects.len(), 1_000);
+    for key in 0..10 {
+        let name = format!("k{key}");
+        let numbers: Vec<i64> = effects
+            .iter()
+            .filter(|effect| effect.key == name)
+            .map(|effect| effect.number)
+            .collect();
+        assert_eq!(
+            numbers,
+            (100..1_100)
+                .filter(|number| number % 10 == key)
+                .collect::<Vec<_>>()
+        );
+    }
+    assert!(
+        calls.load(Ordering::SeqCst) < 500,
+        "{calls:?} calls are no batches"
+    );
+    replica.leave().await;
+    world.rewind("batch", Happened::TOPIC).await;
+    let replica = world.replica(batching!("batch", Happened, calls)).await;
+    world.caught_up(&bus, "batch", Happened::TOPIC).await;
+    assert_eq!(world.effects().await, effects);
+    replica.leave().await;
+}
+
+pub async fn a_bad_message_in_a_batch_is_parked_alone(world: World) {
+    message!(Happened, "badbatch");
+    let bus = world.bus().await;
+    // 13 has the key k1, and so have 17, 21, … behind it.
+    bus.publish(
+        (0..40)
+            .map(|number| event(&format!("k{}", number % 4), &Happened { number }))
+            .collect(),
+    )
+    .await
+    .unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let replica = world.replica(batching!("badbatch", Happened, calls)).await;
+    let effects = world.effects_reach(33).await;
+    world.caught_up(&bus, "badbatch", Happened::TOPIC).await;
+    assert_eq!(world.effects().await, effects);
+    let waiting: Vec<i64> = (13..40).filter(|number| number % 4 == 1).collect();
+    let mut numbers: Vec<i64> = effects.iter().map(|effect| effect.number).collect();
+    numbers.sort_unstable();
+    assert_eq!(
+        numbers,
+        (0..40)
+            .filter(|number| !waiting.contains(number))
+            .collect::<Vec<_>>()
+    );
+    let parked = ferrex_bus::parked::list(&world.db, 0, 100).await.unwrap();
+    assert_eq!(parked.len(), waiting.len());
+    assert_eq!(
+        (parked[0].code.as_str(), parked[0].behind, parked[1].behind),
+        ("test.unlucky", false, true)
+    );
+    replica.leave().await;
+}

@@ -1,0 +1,220 @@
+//! What only the embedded transport promises.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use ferrex_bus::{Router, TransportConfig};
+use ferrex_contracts::{Message, Request};
+use ferrex_testkit::{Postgres, eventually};
+use tokio::sync::Semaphore;
+
+use crate::world::{Answer, SOON, World, event, message, write_effect, writing};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f062_a_member_taken_for_dead_finishes_late_without_a_second_effect() {
+    message!(Happened, "f062");
+    let world = World::embedded().await;
+    let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (inner_gate, inner_begun) = (Arc::clone(&gate), Arc::clone(&begun));
+    let router = Router::new("f062").on_event::<Happened, _>(move |delivery, message, tx| {
+        let (gate, begun) = (Arc::clone(&inner_gate), Arc::clone(&inner_begun));
+        Box::pin(async move {
+            begun.fetch_add(1, Ordering::SeqCst);
+            gate.acquire().await.unwrap().forget();
+            write_effect(tx, delivery, message.number, "zombie").await
+        })
+    });
+    let zombie = world.replica(router).await;
+    let bus = world.bus().await;
+    bus.publish(vec![
+        event("k", &Happened { number: 1 }),
+        event("k", &Happened { number: 2 }),
+    ])
+    .await
+    .unwrap();
+    eventually(SOON, || async { begun.load(Ordering::SeqCst) == 1 }).await;
+    // The others removed it: its partitions are free under a new epoch.
+    let mut connection = Postgres::shared().await.superuser(&world.test_db).await;
+    sqlx::raw_sql(
+        "SELECT FROM bus.consumer_group FOR UPDATE;
+         UPDATE bus.claim SET member = NULL, epoch = epoch + 1;
+         DELETE FROM bus.member",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let second = world.replica(writing!("f062", Happened, "heir")).await;
+    gate.add_permits(100);
+    world.caught_up(&bus, "f062", Happened::TOPIC).await;
+    let numbers: Vec<i64> = world
+        .effects()
+        .await
+        .into_iter()
+        .map(|effect| effect.number)
+        .collect();
+    assert_eq!(numbers, [1, 2]);
+    zombie.leave().await;
+    second.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f072_messages_flow_on_after_the_database_was_killed() {
+    message!(Happened, "f072");
+    message!(Double, "f072.requests");
+    impl Request for Double {
+        type Reply = Answer;
+    }
+    let postgres = Postgres::start().await;
+    let world = World::embedded_on(&postgres).await;
+    let router = writing!("f072", Happened, "a").on_request::<Double, _, _>(|_, request| async move {
+        Ok(Answer {
+            number: request.number * 2,
+        })
+    });
+    let replica = world.replica(router).await;
+    let relay = world.relay().await;
+    let bus = world.bus().await;
+    world.put(&event("k", &Happened { number: 0 })).await;
+    world.effects_reach(1).await;
+    assert_eq!(
+        bus.request("k", &Double { number: 4 }, SOON)
+            .await
+            .unwrap()
+            .number,
+        8
+    );
+    for number in 1..=2 {
+        postgres.kill9().await;
+        assert!(bus.ping().await.is_err());
+        postgres.start_again().await;
+        eventually(SOON, || async { bus.ping().await }).await;
+        world.put(&event("k", &Happened { number })).await;
+        world.effects_reach(usize::try_from(number).unwrap() + 1).await;
+        eventually(SOON, || {
+            bus.request("k", &Double { number: 4 }, Duration::from_secs(2))
+        })
+        .await;
+    }
+    let numbers: Vec<i64> = world
+        .effects()
+        .await
+        .into_iter()
+        .map(|effect| effect.number)
+        .collect();
+    assert_eq!(numbers, [0, 1, 2]);
+    relay.leave().await;
+    replica.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_publishers_leave_no_hole_in_the_log() {
+    message!(Happened, "holes");
+    let world = World::embedded().await;
+    let bus = world.bus().await;
+    let publishers = (0..8).map(|publisher| {
+        let bus = bus.clone();
+        tokio::spawn(async move {
+            for number in 0..25 {
+                let messages = (0..4)
+                    .map(|key| event(&format!("k{publisher}-{key}"), &Happened { number }))
+                    .collect();
+                bus.publish(messages).await.unwrap();
+            }
+        })
+    });
+    for done in futures::future::join_all(publishers).await {
+        done.unwrap();
+    }
+    let mut connection = Postgres::shared().await.superuser(&world.test_db).await;
+    let (messages, holes): (i64, i64) = sqlx::query_as(
+        "SELECT sum(messages)::bigint, count(*) FILTER (WHERE messages <> next_offset OR first <> 0 OR last <> messages - 1)
+         FROM (SELECT topic, partition, count(*) AS messages, min(\"offset\") AS first, max(\"offset\") AS last
+               FROM bus.record GROUP BY 1, 2) AS r JOIN bus.head USING (topic, partition)",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!((messages, holes), (800, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_takes_milliseconds_between_two_connections() {
+    message!(Double, "latency.requests");
+    impl Request for Double {
+        type Reply = Answer;
+    }
+    let world = World::embedded().await;
+    let router = Router::new("latency").on_request::<Double, _, _>(|_, request| async move {
+        Ok(Answer {
+            number: request.number * 2,
+        })
+    });
+    let replica = world.replica(router).await;
+    let bus = world.bus().await;
+    bus.request("k", &Double { number: 0 }, SOON).await.unwrap();
+    let mut times = Vec::new();
+    for number in 0..200 {
+        let started = Instant::now();
+        bus.request("k", &Double { number }, SOON).await.unwrap();
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    println!(
+        "request over the embedded bus: p50 {:?}, p99 {:?}",
+        times[100], times[198]
+    );
+    // Far above what is aimed at (5 ms) and far below the fallback poll (250 ms): it is the wake-up that is tested.
+    assert!(times[100].as_millis() < 100, "{:?}", times[100]);
+    replica.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_removes_what_is_old_and_read_by_every_group() {
+    message!(Happened, "retention");
+    let mut world = World::embedded().await;
+    if let TransportConfig::Embedded(config) = &mut world.transport {
+        config.clean_every = Duration::from_millis(50);
+    }
+    let bus = world.bus().await;
+    let reader = world.replica(writing!("retention", Happened, "a")).await;
+    bus.publish((0..10).map(|number| event("k", &Happened { number })).collect())
+        .await
+        .unwrap();
+    world.caught_up(&bus, "retention", Happened::TOPIC).await;
+    // Another group has read six of them, and the last two are young.
+    let mut connection = Postgres::shared().await.superuser(&world.test_db).await;
+    sqlx::raw_sql(
+        "INSERT INTO bus.consumer_group VALUES ('slow');
+         INSERT INTO bus.claim (consumer_group, topic, partition, position)
+         SELECT 'slow', topic, partition, least(next_offset, 6) FROM bus.head WHERE topic = 'svc.retention.v1';
+         UPDATE bus.record SET at = now() - interval '15 days' WHERE \"offset\" < 8",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let mut left = async || -> Vec<i64> {
+        let left = sqlx::query_scalar("SELECT \"offset\" FROM bus.record ORDER BY \"offset\"");
+        left.fetch_all(&mut connection).await.unwrap()
+    };
+    let deadline = Instant::now() + SOON;
+    while left().await.len() != 4 && Instant::now() < deadline {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(left().await, [6, 7, 8, 9]);
+    reader.leave().await;
+    // The inbox is cleaned by age too.
+    assert_eq!(ferrex_bus::inbox::clean(&world.db, 30).await.unwrap(), 0);
+    sqlx::query("UPDATE inbox SET received_at = now() - interval '31 days' WHERE message_id IN (SELECT message_id FROM effect WHERE number < 4)")
+        .execute(world.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(ferrex_bus::inbox::clean(&world.db, 30).await.unwrap(), 4);
+}
+
+#[tokio::test]
+async fn the_schema_is_the_one_that_is_checked_in() {
+    let database = crate::world::prepared_database(Postgres::shared().await).await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.sql");
+    ferrex_postgres::assert_schema_matches(&database.admin_url, "bus", path).await;
+}

@@ -1,0 +1,143 @@
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::Error;
+
+/// An open transaction. Dropped without `commit`, it is rolled back.
+pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;
+
+/// Where the database is, as whom to log in, and how patient to be.
+#[derive(Clone, Debug)]
+pub struct DbConfig {
+    /// `postgres://host:port/database`, or `postgres:///database?host=/socket/directory&port=5432`.
+    pub url: String,
+    /// The service's login role.
+    pub user: String,
+    /// Its password.
+    pub password: SecretString,
+    /// The service's schema; unqualified names are looked up in it and nowhere else.
+    pub schema: String,
+    /// Most connections held at once.
+    pub max_connections: u32,
+    /// How long to wait for a free or new connection.
+    pub acquire_timeout: Duration,
+    /// After which the server ends a statement.
+    pub statement_timeout: Duration,
+    /// After which the server ends a wait for a lock.
+    pub lock_timeout: Duration,
+    /// After which the server ends a transaction that does nothing.
+    pub idle_in_transaction_timeout: Duration,
+    /// Shown in `pg_stat_activity`.
+    pub application_name: String,
+}
+
+impl DbConfig {
+    /// A configuration with the usual patience: 10 connections, 5 s for a connection and for a lock, 30 s for a statement.
+    pub fn new(
+        url: impl Into<String>,
+        user: impl Into<String>,
+        password: SecretString,
+        schema: impl Into<String>,
+    ) -> Self {
+        let (user, schema) = (user.into(), schema.into());
+        Self {
+            url: url.into(),
+            password,
+            max_connections: 10,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
+            idle_in_transaction_timeout: Duration::from_mins(1),
+            application_name: format!("ferrex {schema}"),
+            user,
+            schema,
+        }
+    }
+}
+
+/// A pool of connections bound to one service's role and schema.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: sqlx::PgPool,
+}
+
+impl Db {
+    /// Prepares the pool. Connections are made when they are needed and again after the server was away; use
+    /// [`Db::ping`] to learn whether it is there now.
+    #[expect(
+        clippy::unused_async,
+        reason = "connecting is async for callers; that it is lazy is this crate's matter"
+    )]
+    pub async fn connect(config: &DbConfig) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(&config.url)
+            .map_err(Error::Address)?
+            .username(&config.user)
+            .password(config.password.expose_secret())
+            .application_name(&config.application_name)
+            .options([
+                ("search_path", config.schema.clone()),
+                (
+                    "statement_timeout",
+                    config.statement_timeout.as_millis().to_string(),
+                ),
+                ("lock_timeout", config.lock_timeout.as_millis().to_string()),
+                (
+                    "idle_in_transaction_session_timeout",
+                    config.idle_in_transaction_timeout.as_millis().to_string(),
+                ),
+                // The ROLLBACK below would otherwise bring a warning each time there is nothing to roll back.
+                ("client_min_messages", "error".to_owned()),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(config.acquire_timeout)
+            .idle_timeout(Duration::from_mins(10))
+            .test_before_acquire(false)
+            .before_acquire(|connection, _| {
+                Box::pin(async move {
+                    // F79: a borrower that was cancelled during BEGIN left a transaction open. Failing here drops the
+                    // connection, and the pool takes or makes another, so a restarted server costs no caller an error.
+                    match sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await {
+                        Ok(_) => Ok(true),
+                        Err(error) => {
+                            tracing::debug!(%error, "dropping a database connection that broke while idle");
+                            Ok(false)
+                        }
+                    }
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self { pool })
+    }
+
+    /// Begins a transaction. The only place that does.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this pool cleans a connection before it lends it again"
+        )]
+        self.pool.begin().await.map_err(Error::Begin)
+    }
+
+    /// The pool, for single statements.
+    pub fn pool(&self) -> &sqlx::PgPool {
+        &self.pool
+    }
+
+    /// Whether the server answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sqlx::raw_sql("SELECT 1")
+            .execute(&self.pool)
+            .await
+            .map(drop)
+            .map_err(Error::Connect)
+    }
+
+    /// Waits for borrowed connections to come back and closes all.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

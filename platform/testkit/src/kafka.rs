@@ -1,0 +1,73 @@
+use tempfile::TempDir;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::postgres::temp_dir;
+use crate::servers::{KafkaOptions, KafkaServer, must};
+
+/// A private Apache Kafka of this test process: one broker in KRaft mode that creates no topic by itself.
+pub struct Kafka {
+    server: Mutex<KafkaServer>,
+    port: u16,
+    _dir: TempDir,
+}
+
+impl Kafka {
+    /// The broker that all tests of this process share; the first call starts it. Use topic and group names of your
+    /// own.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Kafka> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
+    }
+
+    /// A broker of the caller's own, for tests that stop or kill it.
+    pub async fn start() -> Self {
+        let dir = temp_dir("kafka");
+        let options = KafkaOptions {
+            dir: dir.path().to_owned(),
+            port: None,
+            grace_seconds: 0,
+        };
+        let server = must(KafkaServer::start(options).await);
+        Self {
+            port: server.port(),
+            server: Mutex::new(server),
+            _dir: dir,
+        }
+    }
+
+    /// What `bootstrap.servers` takes.
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Its port on 127.0.0.1. A client that is to go through a proxy needs the advertised address too, so a proxy in
+    /// front of Kafka sees the first connection only.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops it with SIGTERM.
+    pub async fn stop(&self) {
+        must(self.server.lock().await.stop().await);
+    }
+
+    /// Kills it with SIGKILL.
+    pub async fn kill9(&self) {
+        must(self.server.lock().await.kill9().await);
+    }
+
+    /// Starts it again on the same directory and ports.
+    pub async fn start_again(&self) {
+        must(self.server.lock().await.start_again().await);
+    }
+
+    /// Freezes it (SIGSTOP): connections stay open and nothing answers.
+    pub async fn freeze(&self) {
+        must(self.server.lock().await.freeze());
+    }
+
+    /// Ends a [`Kafka::freeze`].
+    pub async fn thaw(&self) {
+        must(self.server.lock().await.thaw());
+    }
+}

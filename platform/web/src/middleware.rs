@@ -1,0 +1,171 @@
+//! What stands around every route, from the outside in: request id and trace, security headers, panics, the address
+//! behind the call and its rate, time.
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ferrex_fault::{Fault, Kind};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use crate::limit::RateLimits;
+use crate::{ClientAddress, Problem, TrustedProxies};
+
+tokio::task_local! {
+    static REQUEST_ID: String;
+}
+
+/// The id of the request that is being answered, inside a handler.
+pub fn current_request_id() -> Option<String> {
+    REQUEST_ID.try_with(String::clone).ok()
+}
+
+/// What the layers of one listener know.
+pub(crate) struct Around {
+    /// Name of the listener in metrics: `public` or `admin`.
+    pub(crate) listener: &'static str,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) limits: RateLimits,
+    pub(crate) timeout: Duration,
+}
+
+/// Gives the request its id, span and metrics, and the answer its security headers.
+pub(crate) async fn observe(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
+    let id = format!("req_{}", uuid::Uuid::new_v4().simple());
+    let method = known(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0.ip());
+    let client = peer.map_or(ClientAddress::UNKNOWN, |peer| {
+        around.proxies.client(peer, request.headers())
+    });
+    request.extensions_mut().insert(client);
+
+    let span = tracing::info_span!("request", method, route, request_id = id);
+    if let Some(parent) = request
+        .headers()
+        .get("traceparent")
+        .and_then(|value| value.to_str().ok())
+        && peer.is_some_and(|peer| around.proxies.contains(peer))
+    {
+        ferrex_telemetry::set_parent(&span, parent);
+    }
+
+    let started = Instant::now();
+    let answer = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span);
+    let mut response = answer.await;
+
+    let status = response.status().as_u16();
+    let seconds = started.elapsed().as_secs_f64();
+    let listener = around.listener;
+    let labels = [
+        ("listener", listener.to_owned()),
+        ("method", method.to_owned()),
+        ("route", route.clone()),
+        ("status", status.to_string()),
+    ];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels[..3]).record(seconds);
+    tracing::debug!(
+        listener,
+        method,
+        route,
+        status,
+        seconds,
+        request_id = id,
+        "answered"
+    );
+
+    protect(response.headers_mut());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response
+}
+
+/// Headers that keep a browser from doing what nobody meant. A route may have said something stricter or wider first.
+fn protect(headers: &mut axum::http::HeaderMap) {
+    const HEADERS: [(HeaderName, &str); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+}
+
+/// Refuses a client that calls too often, an address that cannot be read, and a request that takes too long.
+pub(crate) async fn bound(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
+    let client = request
+        .extensions()
+        .get()
+        .copied()
+        .unwrap_or(ClientAddress::UNKNOWN);
+    if let Err(problem) = around.limits.check_address(client) {
+        return problem.into_response();
+    }
+    // PostgreSQL has no text with this character, so no handler gets one.
+    if request
+        .uri()
+        .path_and_query()
+        .is_some_and(|text| text.as_str().contains("%00"))
+    {
+        let detail = "the character U+0000 is not allowed in an address";
+        return Problem::new(StatusCode::BAD_REQUEST, "web.address.malformed", detail).into_response();
+    }
+    request.extensions_mut().insert(around.limits.clone());
+    let Ok(response) = tokio::time::timeout(around.timeout, next.run(request)).await else {
+        let detail = format!("not answered within {} ms", around.timeout.as_millis());
+        return Problem::from(Fault::new(Kind::Unavailable, "web.request.timeout", detail)).into_response();
+    };
+    response
+}
+
+/// The answer for a handler that panicked.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the layer that catches panics hands it over by value"
+)]
+pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default();
+    Problem::from(Fault::new(
+        Kind::Internal,
+        "web.handler.panicked",
+        format!("a handler panicked: {text}"),
+    ))
+    .into_response()
+}
+
+/// The method as a label that a client cannot invent.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 9] = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+    ];
+    KNOWN
+        .into_iter()
+        .find(|name| method.as_str() == *name)
+        .unwrap_or("OTHER")
+}

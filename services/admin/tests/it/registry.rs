@@ -1,0 +1,81 @@
+use serde_json::{Value, json};
+
+use crate::others::{self, Asked};
+use crate::world::World;
+
+fn terms(fee: &str) -> Value {
+    json!({
+        "deposit_minimum": "1", "withdrawal_minimum": "10", "withdrawal_fee": fee, "approval_threshold": "1000.5",
+        "deposits_enabled": true, "withdrawals_enabled": false,
+    })
+}
+
+#[tokio::test]
+async fn amounts_are_read_and_shown_with_the_assets_decimals() {
+    let world = World::start().await;
+    let (asked, token) = (Asked::default(), world.operator().await);
+    world.stand_in("payment", others::payment(&asked)).await;
+    let registry = world.get("/v1/assets", &token).await.expect(200);
+    assert_eq!(registry["assets"][0]["terms"]["deposit_minimum"], "1.5");
+    let body = json!({ "terms": terms("0.25"), "reason": "cheaper" });
+    let asset = world.put("/v1/assets/7/terms", &token, body).await.expect(200);
+    assert_eq!(asset["terms"]["approval_threshold"], "1000.5");
+    assert_eq!(asked.lock().unwrap()[0].1["terms"]["withdrawal_fee"], "250000");
+    world
+        .put(
+            "/v1/assets/8/terms",
+            &token,
+            json!({ "terms": terms("1"), "reason": "none" }),
+        )
+        .await
+        .refused(404, "admin.asset.not_found");
+    for fee in ["0.0000001", "-1", "1e3", "", "1,5"] {
+        let body = json!({ "terms": terms(fee), "reason": "cheaper" });
+        let problem = world
+            .put("/v1/assets/7/terms", &token, body)
+            .await
+            .refused(422, "admin.amount.malformed");
+        assert_eq!(problem["errors"][0]["field"], "terms.withdrawal_fee", "{fee}");
+    }
+}
+
+#[tokio::test]
+async fn networks_and_assets_are_made_known_to_payment() {
+    let world = World::start().await;
+    let (asked, token) = (Asked::default(), world.operator().await);
+    world.stand_in("payment", others::payment(&asked)).await;
+    let network = json!({
+        "name": "Development", "chain_id": 31337, "rpc_urls": ["http://127.0.0.1:8545"], "confirmations": 3,
+        "enabled": true, "reason": "first network",
+    });
+    let view = world.put("/v1/networks/dev", &token, network).await.expect(200);
+    assert_eq!((&view["key"], &view["chain_id"]), (&json!("dev"), &json!(31337)));
+    let asset = |decimals: u8| {
+        json!({
+            "symbol": "ETH", "name": "Ether", "network": "dev", "decimals": decimals, "terms": terms("0.001"),
+            "reason": "first asset",
+        })
+    };
+    let view = world
+        .post("/v1/assets", Some(&token), asset(18))
+        .await
+        .expect(201);
+    assert_eq!(view["terms"]["withdrawal_fee"], "0.001");
+    assert_eq!(
+        asked.lock().unwrap()[1].1["terms"]["withdrawal_fee"],
+        "1000000000000000"
+    );
+    world
+        .post("/v1/assets", Some(&token), asset(31))
+        .await
+        .refused(422, "admin.asset.decimals");
+    let audited = world.audited(&token).await;
+    assert!(
+        audited.contains(&("network.put".into(), "done".into())),
+        "{audited:?}"
+    );
+    assert!(
+        audited.contains(&("asset.create".into(), "done".into())),
+        "{audited:?}"
+    );
+}

@@ -1,0 +1,21 @@
+//! `cron.tick`: the time of a job has come.
+
+use ferrex_bus::Router;
+use ferrex_contracts::cron::CronTick;
+
+use crate::{Core, jobs};
+
+/// Name of the job that deletes what is over.
+pub const SESSION_CLEANUP: &str = "session_cleanup";
+
+pub(super) fn register(router: Router, core: Core) -> Router {
+    router.on_unordered_event::<CronTick, _>(move |_, tick, tx| {
+        let core = core.clone();
+        Box::pin(async move {
+            if tick.job == SESSION_CLEANUP {
+                jobs::cleanup::run(&core, tx).await?;
+            }
+            Ok(())
+        })
+    })
+}

@@ -1,0 +1,3 @@
+//! What is done from time to time.
+
+pub mod cleanup;

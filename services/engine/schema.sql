@@ -1,0 +1,208 @@
+-- Schema "engine" as its migrations leave it. Written by its schema test with UPDATE_SNAPSHOTS=1; not to be edited.
+
+CREATE TABLE account (
+    shard   smallint NOT NULL,
+    id      integer NOT NULL,
+    owner   uuid,
+    purpose smallint NOT NULL,
+    asset   integer NOT NULL,
+    CONSTRAINT account_pkey PRIMARY KEY (shard, id),
+    CONSTRAINT account_is_unique UNIQUE NULLS NOT DISTINCT (owner, asset, purpose),
+    CONSTRAINT account_asset_check CHECK ((asset >= 0)),
+    CONSTRAINT account_id_check CHECK ((id > 0)),
+    CONSTRAINT account_shard_check CHECK ((shard >= 0))
+);
+COMMENT ON TABLE account IS 'Dense account numbers by owner (null: the house), asset and purpose; append-only';
+CREATE TRIGGER account_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+GRANT SELECT ON account TO ferrex_engine;
+
+CREATE TABLE balance (
+    account integer NOT NULL,
+    total   numeric(39,0) NOT NULL,
+    held    numeric(39,0) NOT NULL,
+    CONSTRAINT balance_pkey PRIMARY KEY (account),
+    CONSTRAINT nothing_is_negative CHECK (((held >= (0)::numeric) AND (total >= held)))
+);
+COMMENT ON TABLE balance IS 'What each account has, in its normal direction, and the part that holds set aside';
+GRANT INSERT, SELECT, UPDATE ON balance TO ferrex_engine;
+
+CREATE TABLE head (
+    only_row boolean NOT NULL DEFAULT true,
+    epoch    bigint NOT NULL,
+    last_id  bigint NOT NULL,
+    CONSTRAINT head_pkey PRIMARY KEY (only_row),
+    CONSTRAINT head_epoch_check CHECK ((epoch >= 0)),
+    CONSTRAINT head_last_id_check CHECK ((last_id >= 0)),
+    CONSTRAINT head_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE head IS 'The epoch that may write, and the id of the last journal row';
+GRANT SELECT ON head TO ferrex_engine;
+
+CREATE TABLE hold (
+    id         uuid NOT NULL,
+    account    integer NOT NULL,
+    amount     numeric(39,0) NOT NULL,
+    expires_at timestamp with time zone,
+    closed     boolean NOT NULL,
+    CONSTRAINT hold_pkey PRIMARY KEY (id),
+    CONSTRAINT a_closed_hold_has_nothing CHECK (((closed = (amount = (0)::numeric)) AND (amount >= (0)::numeric)))
+);
+COMMENT ON TABLE hold IS 'Holds with what is left of them; closed ones stay, so that they are known for ever';
+CREATE INDEX hold_open ON hold USING btree (id) WHERE (NOT closed);
+GRANT INSERT, SELECT, UPDATE ON hold TO ferrex_engine;
+
+CREATE TABLE journal (
+    id          bigint NOT NULL,
+    command     uuid NOT NULL,
+    fingerprint bigint NOT NULL,
+    at          timestamp with time zone NOT NULL,
+    reference   uuid NOT NULL,
+    debit       integer NOT NULL,
+    credit      integer NOT NULL,
+    asset       integer NOT NULL,
+    reason      smallint NOT NULL,
+    kind        smallint NOT NULL,
+    refusal     smallint NOT NULL,
+    last        boolean NOT NULL,
+    amount      numeric(39,0) NOT NULL,
+    hold        uuid,
+    expires_at  timestamp with time zone,
+    CONSTRAINT amount_fits_kind CHECK ((((kind = 6) = (amount = (0)::numeric)) AND (amount >= (0)::numeric)))
+);
+COMMENT ON TABLE journal IS 'What happened, one row an effect, append-only; ids count from 1 without gaps';
+COMMENT ON COLUMN journal.debit IS 'Account debited or held; 0 for none';
+COMMENT ON COLUMN journal.kind IS '1 move, 2 reserve, 3 post, 4 void, 5 expire, 6 refused';
+COMMENT ON COLUMN journal.last IS 'Last row of its command';
+CREATE INDEX journal_by_command ON journal USING brin (command uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX journal_by_id ON journal USING brin (id) WITH (pages_per_range='32', autosummarize='on');
+CREATE TRIGGER journal_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+GRANT SELECT ON journal TO ferrex_engine;
+
+CREATE TABLE lease (
+    only_row   boolean NOT NULL DEFAULT true,
+    epoch      bigint NOT NULL,
+    owner      text NOT NULL,
+    address    text,
+    renewed_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT lease_pkey PRIMARY KEY (only_row),
+    CONSTRAINT lease_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE lease IS 'Which process owns the ledger and until when others leave it alone; safety rests on head.epoch, not on this';
+COMMENT ON COLUMN lease.address IS 'Base address of its internal HTTP/2 listener';
+COMMENT ON COLUMN lease.owner IS 'Random name of the process';
+GRANT SELECT ON lease TO ferrex_engine;
+
+CREATE TABLE projection (
+    only_row   boolean NOT NULL DEFAULT true,
+    journal_id bigint NOT NULL,
+    CONSTRAINT projection_pkey PRIMARY KEY (only_row),
+    CONSTRAINT projection_journal_id_check CHECK ((journal_id >= 0)),
+    CONSTRAINT projection_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE projection IS 'The journal row up to which balance and hold are true; changed in one transaction with them';
+GRANT SELECT, UPDATE ON projection TO ferrex_engine;
+
+CREATE TABLE relay (
+    only_row   boolean NOT NULL DEFAULT true,
+    journal_id bigint NOT NULL,
+    CONSTRAINT relay_pkey PRIMARY KEY (only_row),
+    CONSTRAINT relay_journal_id_check CHECK ((journal_id >= 0)),
+    CONSTRAINT relay_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE relay IS 'The journal row up to which the bus has been told; set after publishing, so a message may come twice';
+GRANT SELECT, UPDATE ON relay TO ferrex_engine;
+
+CREATE TABLE schema_migration (
+    set_name   text NOT NULL,
+    version    bigint NOT NULL,
+    name       text NOT NULL,
+    checksum   bytea NOT NULL,
+    applied_at timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT schema_migration_pkey PRIMARY KEY (set_name, version)
+);
+COMMENT ON TABLE schema_migration IS 'Which changes this schema has had, with the checksum of each';
+GRANT SELECT ON schema_migration TO ferrex_engine;
+
+CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, account_ids integer[], account_owners uuid[], account_purposes smallint[], account_assets integer[], commands uuid[], fingerprints bigint[], ats timestamp with time zone[], row_references uuid[], debits integer[], credits integer[], assets integer[], reasons smallint[], kinds smallint[], refusals smallint[], lasts boolean[], amounts numeric[], holds uuid[], expiries timestamp with time zone[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'engine'
+AS $function$
+BEGIN
+    UPDATE head SET last_id = previous + cardinality(commands) WHERE epoch = my_epoch AND last_id = previous;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'epoch % does not write after row %', my_epoch, previous USING ERRCODE = 'FX001';
+    END IF;
+    IF cardinality(account_ids) > 0 THEN
+        INSERT INTO account (shard, id, owner, purpose, asset)
+        SELECT my_shard, a.id, a.owner, a.purpose, a.asset
+          FROM unnest(account_ids, account_owners, account_purposes, account_assets) AS a (id, owner, purpose, asset);
+    END IF;
+    INSERT INTO journal (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount,
+                         hold, expires_at)
+    SELECT previous + r.place, r.command, r.fingerprint, r.at, r.reference, r.debit, r.credit, r.asset, r.reason, r.kind,
+           r.refusal, r.last, r.amount, r.hold, r.expires_at
+      FROM unnest(commands, fingerprints, ats, row_references, debits, credits, assets, reasons, kinds, refusals, lasts,
+                  amounts, holds, expiries) WITH ORDINALITY
+           AS r (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
+                 expires_at, place);
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE EXCEPTION '% of % is refused: it is append-only', TG_OP, TG_TABLE_NAME USING ERRCODE = 'FX003';
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION release_lease(my_epoch bigint)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'engine'
+AS $function$
+    UPDATE lease SET expires_at = '-infinity' WHERE epoch = my_epoch
+$function$
+;
+
+CREATE OR REPLACE FUNCTION renew_lease(my_epoch bigint, ttl interval)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'engine'
+AS $function$
+BEGIN
+    UPDATE lease SET renewed_at = clock_timestamp(), expires_at = clock_timestamp() + ttl WHERE epoch = my_epoch;
+    RETURN FOUND;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION take_lease(my_name text, my_address text, ttl interval)
+ RETURNS TABLE(taken_epoch bigint, taken_last_id bigint)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'engine'
+AS $function$
+DECLARE
+    held lease;
+BEGIN
+    -- lock order: lease, then head; append() takes head alone
+    SELECT * INTO held FROM lease FOR UPDATE;
+    IF held.owner <> my_name AND held.expires_at > clock_timestamp() AND NOT pg_try_advisory_lock(7238249541278007297) THEN
+        RETURN;
+    END IF;
+    UPDATE lease SET epoch = held.epoch + 1, owner = my_name, address = my_address, renewed_at = clock_timestamp(),
+                     expires_at = clock_timestamp() + ttl;
+    -- from here on no older epoch can append
+    RETURN QUERY UPDATE head SET epoch = held.epoch + 1 RETURNING head.epoch, head.last_id;
+END
+$function$
+;

@@ -1,0 +1,87 @@
+//! Balances and holds in tables, a fraction of a second behind the journal, so that a restart need not replay it all.
+
+use ferrex_engine_core::Engine;
+use ferrex_fault::Classify as _;
+use ferrex_runtime::Backoff;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::Error;
+use crate::shared::Shared;
+use crate::store::{self, Projected};
+
+/// Writes one projection at a time beside the owner's loop.
+pub(crate) struct Projector {
+    shared: Shared,
+    /// The tables are at this row; every change after it is either in flight or still in the engine.
+    reached: u64,
+    writing: Option<AbortOnDropHandle<Result<u64, Error>>>,
+}
+
+impl Projector {
+    pub(crate) fn new(shared: Shared, reached: u64) -> Self {
+        Self {
+            shared,
+            reached,
+            writing: None,
+        }
+    }
+
+    /// Starts to write what has changed, unless a projection is being written. All of it is committed already.
+    pub(crate) fn start(&mut self, engine: &mut Engine) {
+        let to = engine.sequence();
+        if self.writing.is_some() || to == self.reached {
+            return;
+        }
+        let projected = Projected {
+            from: self.reached,
+            to,
+            changes: engine.drain_changes(),
+        };
+        self.writing = Some(AbortOnDropHandle::new(tokio::spawn(write(
+            self.shared.clone(),
+            projected,
+        ))));
+    }
+
+    /// Returns the row reached when the projection in flight is written; never, when there is none.
+    pub(crate) async fn written(&mut self) -> Result<u64, Error> {
+        let Some(writing) = &mut self.writing else {
+            return std::future::pending().await;
+        };
+        let written = writing.await;
+        self.writing = None;
+        self.reached = written.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        Ok(self.reached)
+    }
+
+    /// Waits for the projection in flight and writes a last one.
+    pub(crate) async fn finish(&mut self, engine: &mut Engine) -> Result<(), Error> {
+        if self.writing.is_some() {
+            self.written().await?;
+        }
+        self.start(engine);
+        if self.writing.is_some() {
+            self.written().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Tries until it is written: the values are absolute, so a repetition does no harm.
+async fn write(shared: Shared, projected: Projected) -> Result<u64, Error> {
+    let mut backoff = Backoff::default();
+    loop {
+        match store::project(&shared.db, &projected).await {
+            Ok(()) => return Ok(projected.to),
+            Err(error) if matches!(error, Error::Database(_)) && error.kind().is_transient() => {
+                let pause = backoff.next_pause();
+                tracing::warn!(
+                    error = crate::error::chain(&error),
+                    "projection failed, trying again"
+                );
+                tokio::time::sleep(pause).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

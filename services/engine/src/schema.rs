@@ -1,0 +1,35 @@
+//! The schema `engine` and who may do what in it.
+
+use ferrex_postgres::{Migration, MigrationSet, SchemaSpec};
+
+/// The engine's own migrations.
+pub const MIGRATIONS: MigrationSet = MigrationSet {
+    name: "engine",
+    migrations: &[
+        Migration {
+            version: 1,
+            name: "journal",
+            sql: include_str!("../migrations/0001_journal.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "projection",
+            sql: include_str!("../migrations/0002_projection.sql"),
+        },
+    ],
+};
+
+/// Schema and role of the engine.
+///
+/// I10: the role reads journal, accounts, head and lease, and changes them only through the functions, which check the
+/// epoch. It never has UPDATE or DELETE on the journal.
+pub const SCHEMA: SchemaSpec = SchemaSpec {
+    schema: "engine",
+    role: "ferrex_engine",
+    sets: &[&MIGRATIONS],
+    after_grants: "
+        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, account, head, lease FROM ferrex_engine;
+        REVOKE INSERT, DELETE ON projection, relay FROM ferrex_engine;
+        REVOKE DELETE ON balance, hold FROM ferrex_engine;
+        REVOKE EXECUTE ON FUNCTION refuse_change() FROM ferrex_engine;",
+};

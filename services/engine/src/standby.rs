@@ -1,0 +1,173 @@
+//! A process that follows the journal and takes the lease as soon as it can be had.
+
+use ferrex_engine_client::Submission;
+use ferrex_engine_core::{Changes, Engine};
+use sqlx::PgConnection;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::shared::Shared;
+use crate::store::{self, Lease};
+use crate::{Error, error::Doing as _};
+
+/// How many journal rows are read at once.
+const PAGE: u64 = 10_000;
+
+/// The state of a follower.
+pub(crate) struct Standby<'a> {
+    shared: &'a Shared,
+    engine: Engine,
+    connection: PgConnection,
+    /// The projection in the database is at this row or beyond.
+    projected: u64,
+    /// Changes up to a row that the projection has not been seen to reach yet.
+    unprojected: Option<(u64, Changes)>,
+}
+
+/// What a follower hands over when it becomes the owner.
+pub(crate) struct Taken {
+    pub(crate) engine: Engine,
+    pub(crate) connection: PgConnection,
+    pub(crate) lease: Lease,
+    /// Since when the lease counts, by this machine's monotonic clock.
+    pub(crate) since: tokio::time::Instant,
+    /// All changes after this row are marked in the engine.
+    pub(crate) projected: u64,
+}
+
+impl<'a> Standby<'a> {
+    /// Loads the projection and replays what came after it.
+    pub(crate) async fn load(shared: &'a Shared) -> Result<Self, Error> {
+        // Detached, since it carries the owner's lock for as long as it lives and must never serve anything else.
+        let connection = shared
+            .db
+            .pool()
+            .acquire()
+            .await
+            .doing("connecting the owner")?
+            .detach();
+        let engine = store::load(&shared.db, shared.config.shard, shared.window_from()).await?;
+        let projected = engine.sequence();
+        let mut standby = Self {
+            shared,
+            engine,
+            connection,
+            projected,
+            unprojected: None,
+        };
+        let end = store::last_id(&mut standby.connection).await?;
+        standby.catch_up(end).await?;
+        tracing::info!(
+            rows = standby.engine.sequence(),
+            from_projection = projected,
+            accounts = standby.engine.ledger().account_count(),
+            holds = standby.engine.ledger().hold_count(),
+            "journal is loaded"
+        );
+        Ok(standby)
+    }
+
+    /// Follows until the lease is taken; `None` when the process is shutting down.
+    pub(crate) async fn follow(
+        mut self,
+        submissions: &mut mpsc::Receiver<Submission>,
+        shutdown: &CancellationToken,
+    ) -> Result<Option<Taken>, Error> {
+        let shared = self.shared;
+        loop {
+            let since = tokio::time::Instant::now();
+            let (name, address) = (&*shared.name, shared.address.as_deref());
+            let lease = store::take_lease(&mut self.connection, name, address, shared.config.lease()).await?;
+            if let Some(lease) = lease {
+                self.catch_up(lease.last_id).await?;
+                return self.into_taken(lease, since).map(Some);
+            }
+            shared.become_standby(store::owner_address(&mut self.connection).await?);
+            // A standby is as ready as it can be: it stands by.
+            shared.ready.set_ready();
+            // Another process decides: whoever asks here learns that at once, not at its deadline.
+            while submissions.try_recv().is_ok() {}
+            let end = store::last_id(&mut self.connection).await?;
+            self.catch_up(end).await?;
+            self.watch_projection().await?;
+            let pause = tokio::time::sleep(shared.config.follow());
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    () = shutdown.cancelled() => return Ok(None),
+                    () = &mut pause => break,
+                    submission = submissions.recv() => drop(submission),
+                }
+            }
+        }
+    }
+
+    async fn catch_up(&mut self, end: u64) -> Result<(), Error> {
+        while self.engine.sequence() < end {
+            let after = self.engine.sequence();
+            let rows = store::rows_between(&mut self.connection, after, end.min(after + PAGE)).await?;
+            // After the rows, so that every account they name is there.
+            let known = u32::try_from(self.engine.ledger().account_count()).unwrap_or(u32::MAX);
+            for account in
+                store::accounts_after(&mut self.connection, self.shared.config.shard, known).await?
+            {
+                self.engine.replay_account(&account)?;
+            }
+            for row in &rows {
+                self.engine.replay(row)?;
+            }
+            if self.engine.sequence() == after {
+                return Err(Error::Stored {
+                    what: "the next row",
+                    row: after.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets changes that the owner has projected, so that a long wait costs no memory.
+    async fn watch_projection(&mut self) -> Result<(), Error> {
+        let reached = store::projected(&mut self.connection).await?;
+        match self.unprojected.take() {
+            Some((upto, changes)) if reached < upto => self.unprojected = Some((upto, changes)),
+            Some((upto, _)) => {
+                self.projected = upto;
+                self.engine
+                    .forget_before(self.shared.window_from(), self.shared.config.window_commands_max);
+            }
+            None => {
+                let changes = self.engine.drain_changes();
+                if !changes.is_empty() {
+                    self.unprojected = Some((self.engine.sequence(), changes));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn into_taken(mut self, lease: Lease, since: tokio::time::Instant) -> Result<Taken, Error> {
+        if self.engine.sequence() != lease.last_id || !self.engine.is_between_commands() {
+            return Err(Error::Stored {
+                what: "the end of the journal",
+                row: lease.last_id.to_string(),
+            });
+        }
+        if let Some((_, changes)) = self.unprojected.take() {
+            self.engine.mark_changed(&changes);
+        }
+        let Self {
+            engine,
+            connection,
+            projected,
+            ..
+        } = self;
+        Ok(Taken {
+            engine,
+            connection,
+            lease,
+            since,
+            projected,
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! SQL of the engine: rows to the kernel's types and back.
+//!
+//! Lock order: lease, then head. A batch takes head alone; the projection takes its own tables alone.
+
+mod append;
+mod journal;
+mod lease;
+mod load;
+mod projection;
+mod relay;
+
+pub(crate) use append::append;
+pub(crate) use journal::{accounts_after, known_by_id, last_id, rows_between};
+pub(crate) use lease::{Lease, hold_lock, owner_address, release_lease, renew_lease, take_lease};
+pub(crate) use load::{closed_holds_by_id, load};
+pub(crate) use projection::{Projected, project, projected};
+pub(crate) use relay::{relay_cursor, set_relay_cursor};
+
+use uuid::Uuid;
+
+use ferrex_ledger::{Account, AccountKey, Owner, Purpose};
+use ferrex_money::AssetId;
+
+use crate::Error;
+
+/// A stored value that this program never writes.
+#[expect(clippy::needless_pass_by_value, reason = "callers pass numbers and literals")]
+fn stored(what: &'static str, row: impl ToString) -> Error {
+    Error::Stored {
+        what,
+        row: row.to_string(),
+    }
+}
+
+/// A non-negative number from a signed column.
+fn natural<T: TryInto<U> + Copy, U>(value: T, what: &'static str, row: impl ToString) -> Result<U, Error> {
+    value.try_into().map_err(|_| stored(what, row))
+}
+
+fn account_key(owner: Option<Uuid>, purpose: i16, asset: i32, id: i32) -> Result<AccountKey, Error> {
+    let purpose = u8::try_from(purpose)
+        .ok()
+        .and_then(Purpose::from_code)
+        .ok_or_else(|| stored("purpose", id))?;
+    let owner = owner.map_or(Owner::House, Owner::User);
+    Ok(AccountKey {
+        account: Account { owner, purpose },
+        asset: AssetId(natural(asset, "asset", id)?),
+    })
+}

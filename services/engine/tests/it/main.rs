@@ -1,0 +1,12 @@
+//! The engine service on a real PostgreSQL. Every test ends with the independent audit.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod commit;
+mod crash;
+mod ownership;
+mod relay;
+mod remote;
+mod restart;
+mod rights;
+mod support;

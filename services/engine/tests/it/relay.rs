@@ -1,0 +1,104 @@
+use std::collections::HashMap;
+
+use ferrex_bus::{Bus, BusConfig, EMBEDDED, EmbeddedConfig, TransportConfig};
+use ferrex_contracts::engine::JournalCommitted;
+use ferrex_engine::Config;
+use ferrex_postgres::{DbConfig, provision};
+use ferrex_testkit::{TestDb, eventually};
+use ferrex_time::SystemClock;
+use secrecy::SecretString;
+
+use crate::support::*;
+
+async fn embedded_bus(db: &TestDb) -> Bus {
+    let password = SecretString::from("bus-test");
+    provision(&db.admin_url, &EMBEDDED, &password).await.unwrap();
+    // Rights to the database itself are not part of the template; with the bus's they are no longer everybody's.
+    prepare(db).await;
+    let database = DbConfig::new(&db.url, EMBEDDED.role, password, EMBEDDED.schema);
+    let config = BusConfig::new("engine", TransportConfig::Embedded(EmbeddedConfig::new(database)));
+    Bus::connect(&config, SystemClock::shared()).await.unwrap()
+}
+
+/// What stands in the log of the bus, with the message ids.
+async fn published(pool: &sqlx::PgPool) -> Vec<(String, JournalCommitted)> {
+    let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
+        r#"SELECT headers, body FROM bus.record WHERE topic = 'engine.journal.v1' ORDER BY at, partition, "offset""#,
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    rows.into_iter()
+        .map(|(headers, body)| {
+            let id = headers.split("msg_").nth(1).unwrap()[..26].to_owned();
+            (id, serde_json::from_slice(&body).unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i11_every_applied_command_is_told_once_or_more_and_under_one_id() {
+    let db = database().await;
+    let pool = look(&db).await;
+    let bus = embedded_bus(&db).await;
+    let (alice, bob) = (new_id(), new_id());
+    let mut applied = Vec::new();
+
+    // Without the bus first: what is committed meanwhile is told later.
+    let silent = start(&db).await;
+    for amount in 1..=5 {
+        let command = deposit(alice, amount);
+        assert!(submit(&silent.client, &command).await.is_applied());
+        applied.push(command);
+    }
+    silent.stop().await;
+
+    let telling = start_with(&db, Config::default(), Some(bus.clone())).await;
+    assert!(
+        !submit(&telling.client, &transfer(alice, bob, 1_000))
+            .await
+            .is_applied()
+    );
+    for amount in 1..=5 {
+        let command = transfer(alice, bob, amount);
+        assert!(submit(&telling.client, &command).await.is_applied());
+        applied.push(command);
+    }
+    let all_told = || async {
+        let cursor: i64 = sqlx::query_scalar("SELECT journal_id FROM engine.relay")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        (cursor == 11).then_some(()).ok_or(cursor)
+    };
+    eventually(SOON, all_told).await;
+    telling.stop().await;
+
+    // Told again from the start, as after a crash between publishing and storing the cursor.
+    let before = published(&pool).await;
+    assert_eq!(before.len(), 10);
+    sqlx::raw_sql("UPDATE engine.relay SET journal_id = 0")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let again = start_with(&db, Config::default(), Some(bus)).await;
+    eventually(SOON, all_told).await;
+    finish(again, &db).await;
+
+    let after = published(&pool).await;
+    assert_eq!(after.len(), 20);
+    let by_id: HashMap<_, _> = after.iter().cloned().collect();
+    assert_eq!(by_id.len(), 10, "a repetition has the same id");
+    for command in &applied {
+        let event = after
+            .iter()
+            .map(|(_, event)| event)
+            .find(|event| event.command == command.id)
+            .unwrap();
+        assert_eq!(
+            (event.reference, event.reason),
+            (command.reference, command.reason.code())
+        );
+        assert_eq!(event.entries.len(), 2);
+    }
+}

@@ -1,0 +1,161 @@
+use ferrex_engine::Config;
+use ferrex_engine_core::{Outcome, Refusal};
+use ferrex_ids::HoldId;
+
+use crate::support::*;
+
+/// Nothing is remembered in memory: every id is older than the window.
+fn no_window() -> Config {
+    Config {
+        window_hours: 0,
+        window_commands_max: 0,
+        projection_ms: 20,
+        ..Config::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i15_a_restart_goes_on_from_projection_and_tail() {
+    let db = database().await;
+    let pool = look(&db).await;
+    let (alice, bob) = (new_id(), new_id());
+    let (open, closed, late) = (
+        HoldId::from_uuid(new_id()),
+        HoldId::from_uuid(new_id()),
+        HoldId::from_uuid(new_id()),
+    );
+    let never_again = Config {
+        projection_ms: 3_600_000,
+        ..Config::default()
+    };
+
+    let first = start(&db).await;
+    let mut commands = vec![
+        deposit(alice, 1_000),
+        reserve(open, alice, 100),
+        reserve(closed, alice, 50),
+        void(closed),
+        transfer(alice, bob, 5_000),
+    ];
+    let mut outcomes = Vec::new();
+    for command in &commands {
+        outcomes.push(submit(&first.client, command).await);
+    }
+    projection_is_current(&pool).await;
+    first.crash().await;
+
+    // The first tick projects nothing new; what follows is tail only.
+    let second = start_with(&db, never_again, None).await;
+    let tail = [
+        reserve(late, alice, 200),
+        post(late, 150),
+        transfer(alice, bob, 30),
+        deposit(bob, 7),
+    ];
+    for command in &tail {
+        outcomes.push(submit(&second.client, command).await);
+    }
+    commands.extend(tail);
+    let before = (
+        wallet(&second.client, alice).await,
+        wallet(&second.client, bob).await,
+    );
+    second.crash().await;
+    let (projected, end): (i64, i64) =
+        sqlx::query_as("SELECT journal_id, last_id FROM engine.projection, engine.head")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    assert!(projected < end, "there is a tail to replay");
+
+    let third = start(&db).await;
+    assert_eq!(
+        (
+            wallet(&third.client, alice).await,
+            wallet(&third.client, bob).await
+        ),
+        before
+    );
+    assert_eq!(before, ((820, 100), (37, 0)));
+    for (command, outcome) in commands.iter().zip(&outcomes) {
+        assert_eq!(submit(&third.client, command).await, *outcome);
+    }
+    for (hold, refusal) in [
+        (closed, Refusal::HoldClosed),
+        (late, Refusal::HoldClosed),
+        (HoldId::from_uuid(new_id()), Refusal::HoldUnknown),
+    ] {
+        let outcome = submit(&third.client, &void(hold)).await;
+        assert!(
+            matches!(outcome, Outcome::Refused { refusal: is, .. } if is == refusal),
+            "{outcome:?}"
+        );
+    }
+    assert!(submit(&third.client, &void(open)).await.is_applied());
+    finish(third, &db).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_and_holds_older_than_the_window_are_looked_up() {
+    let db = database().await;
+    let pool = look(&db).await;
+    let engine = start_with(&db, no_window(), None).await;
+    let (alice, bob) = (new_id(), new_id());
+    let hold = HoldId::from_uuid(new_id());
+    let commands = [
+        deposit(alice, 100),
+        reserve(hold, alice, 10),
+        void(hold),
+        transfer(alice, bob, 1_000),
+        transfer(alice, bob, 1),
+    ];
+    let mut outcomes = Vec::new();
+    for command in &commands {
+        outcomes.push(submit(&engine.client, command).await);
+    }
+    for _ in 0..2 {
+        // A written projection is what lets old ids be forgotten.
+        submit(&engine.client, &deposit(alice, 1)).await;
+        projection_is_current(&pool).await;
+        for (command, outcome) in commands.iter().zip(&outcomes) {
+            assert_eq!(submit(&engine.client, command).await, *outcome);
+        }
+        let mut other_body = commands[0].clone();
+        other_body.reference = new_id();
+        let reused = submit(&engine.client, &other_body).await;
+        assert!(
+            matches!(
+                reused,
+                Outcome::Refused {
+                    refusal: Refusal::IdReused,
+                    ..
+                }
+            ),
+            "{reused:?}"
+        );
+        let closed = submit(&engine.client, &void(hold)).await;
+        assert!(
+            matches!(
+                closed,
+                Outcome::Refused {
+                    refusal: Refusal::HoldClosed,
+                    ..
+                }
+            ),
+            "{closed:?}"
+        );
+        let taken = submit(&engine.client, &reserve(hold, alice, 1)).await;
+        assert!(
+            matches!(
+                taken,
+                Outcome::Refused {
+                    refusal: Refusal::HoldExists,
+                    ..
+                }
+            ),
+            "{taken:?}"
+        );
+    }
+    assert_eq!(wallet(&engine.client, alice).await, (101, 0));
+    finish(engine, &db).await;
+}

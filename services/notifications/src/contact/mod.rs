@@ -1,0 +1,3 @@
+//! How to reach a person: a read table filled by core's events.
+
+pub(crate) mod store;

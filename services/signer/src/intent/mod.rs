@@ -1,0 +1,7 @@
+//! An intent: a payment that somebody decided on, and everything ever signed for it.
+
+mod flow;
+mod model;
+mod store;
+
+pub(crate) use store::claim_keystore;

@@ -1,5 +1,6 @@
 //! Shows the mails that were caught: a list, one mail, and the same as JSON.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -48,13 +49,14 @@ async fn api(State(mails): State<Arc<MailCatcher>>, Query(filter): Query<Filter>
 async fn list(State(mails): State<Arc<MailCatcher>>) -> Html<String> {
     let mut rows = String::new();
     for mail in mails.messages().iter().rev() {
-        rows.push_str(&format!(
+        let _ = write!(
+            rows,
             "<tr><td>{}</td><td>{}</td><td><a href=\"/messages/{}\">{}</a></td></tr>",
             escape(&mail.date),
             escape(&mail.to.join(", ")),
             mail.number,
             escape(&mail.subject),
-        ));
+        );
     }
     if rows.is_empty() {
         rows.push_str("<tr><td colspan=\"3\">No mail yet. This page looks again by itself.</td></tr>");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -32,9 +33,9 @@ use crate::{mail_page, settings};
 /// Database of all schemas.
 const DATABASE: &str = "ferrex";
 /// How long processes may take to become ready.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 /// How long a process may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(10);
 /// Decimal places of the test token.
 const TOKEN_DECIMALS: u8 = 6;
 
@@ -42,6 +43,8 @@ const TOKEN_DECIMALS: u8 = 6;
 struct Running {
     process: Process,
     log: PathBuf,
+    /// Length of the log before this start.
+    log_before: u64,
     operations: u16,
 }
 
@@ -67,8 +70,7 @@ pub struct System {
 impl System {
     /// Starts everything and returns when it is ready. Prints what it does, a line a step.
     pub async fn start(plan: Plan) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(plan.data.join("logs"))
-            .with_context(|| format!("creating {}", plan.data.display()))?;
+        private_dir(&plan.data.join("logs"))?;
         let secrets = secrets(&plan)?;
         let ports = plan.ports.clone();
         let grace_seconds = if plan.keep { 10 } else { 0 };
@@ -197,6 +199,10 @@ impl System {
 
     /// Starts a process: `all`, or a role of the split shape, with variables of the environment on top. Does not wait
     /// until it is ready.
+    #[expect(
+        clippy::unused_async,
+        reason = "starting is async for callers, as stopping is"
+    )]
     pub async fn start_process(&mut self, name: &str, environment: &[(&str, &str)]) -> anyhow::Result<()> {
         let log = self.plan.data.join("logs").join(format!("{name}.log"));
         let mut command = Command::new(&self.plan.ferrex);
@@ -215,12 +221,14 @@ impl System {
             );
         }
         command.envs(environment.iter().copied());
+        let log_before = std::fs::metadata(&log).map_or(0, |file| file.len());
         let process = Process::spawn(name, command, &log, 10)?;
         self.processes.insert(
             name.to_owned(),
             Running {
                 process,
                 log,
+                log_before,
                 operations,
             },
         );
@@ -378,11 +386,13 @@ impl System {
             .context("no admin process")?;
         let deadline = tokio::time::Instant::now() + READY_WITHIN;
         while tokio::time::Instant::now() < deadline {
-            let log = std::fs::read_to_string(&running.log)?;
-            // The log goes on over starts; what was said last counts.
-            let last = log
+            let log = std::fs::read(&running.log)?;
+            let since_start = usize::try_from(running.log_before)
+                .ok()
+                .and_then(|before| log.get(before..));
+            let said = String::from_utf8_lossy(since_start.unwrap_or_default()).into_owned();
+            let last = said
                 .lines()
-                .rev()
                 .find(|line| line.contains(MARK) || line.contains(NONE));
             if let Some(line) = last {
                 return Ok(line.split_once(MARK).map(|(_, link)| link.trim().to_owned()));
@@ -410,6 +420,13 @@ fn postgres_dir(data: &Path) -> anyhow::Result<PathBuf> {
             .with_context(|| format!("linking {}", wanted.display()))?;
     }
     Ok(kept)
+}
+
+/// A directory that only its owner reads: the logs hold the one-time link.
+fn private_dir(dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))?;
+    Ok(())
 }
 
 fn secrets(plan: &Plan) -> anyhow::Result<Secrets> {

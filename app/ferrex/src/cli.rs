@@ -46,6 +46,9 @@ pub enum Command {
     /// Messages that could not be handled.
     #[command(subcommand)]
     Parked(ParkedCommand),
+    /// The keystore.
+    #[command(subcommand)]
+    Signer(SignerCommand),
     /// Ask the operations port of a running system whether it is ready; exit code 1 when it is not.
     Health,
     /// Play the main story against a running system, as a client would.
@@ -86,4 +89,15 @@ pub struct Demo {
     /// What `make run` wrote about the development surroundings (chain node, mail catcher, identity provider, staff).
     #[arg(long, default_value = ".data/surroundings.json", env = "FERREX_SURROUNDINGS")]
     pub surroundings: PathBuf,
+}
+
+/// The keystore.
+#[derive(Debug, Subcommand)]
+pub enum SignerCommand {
+    /// Make a new wallet where the settings say; print its recovery phrase once.
+    Init,
+    /// Make the keystore from a recovery phrase, read from standard input.
+    Restore,
+    /// Print the recovery phrase of the keystore.
+    Phrase,
 }

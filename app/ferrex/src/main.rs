@@ -49,11 +49,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => commands::migrate::run(&settings()?).await,
         Command::Check => commands::check::run(&settings()?),
         Command::Openapi { listener } => commands::openapi::run(listener),
-        Command::Topics => commands::topics::run(),
+        Command::Topics => Ok(commands::topics::run()),
         Command::Settings => commands::settings::run(),
         Command::Ledger(LedgerCommand::Audit) => commands::ledger::audit(&settings()?).await,
         Command::Parked(ParkedCommand::List) => commands::parked::list(&settings()?).await,
         Command::Parked(ParkedCommand::Redrive { id }) => commands::parked::redrive(&settings()?, &id).await,
+        Command::Signer(command) => commands::signer::run(&settings()?, &command),
         Command::Health => commands::health::run(&settings()?).await,
         Command::Demo(demo) => commands::demo::run(demo).await,
     }

@@ -9,4 +9,5 @@ pub mod openapi;
 pub mod parked;
 pub mod run;
 pub mod settings;
+pub mod signer;
 pub mod topics;

@@ -20,9 +20,9 @@ pub const TOPICS: &[&str] = &[
 ];
 
 /// Prints them.
-pub fn run() -> anyhow::Result<ExitCode> {
+pub fn run() -> ExitCode {
     for topic in TOPICS {
         println!("{topic}");
     }
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }

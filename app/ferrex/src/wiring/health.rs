@@ -1,8 +1,9 @@
 //! Says on the operations port when PostgreSQL or the bus is away, whatever the roles are doing.
 
+use std::fmt::Display;
+use std::future::Future;
 use std::time::Duration;
 
-use ferrex_bus::Bus;
 use ferrex_runtime::{CancellationToken, ReadyFlag};
 
 use super::Process;
@@ -13,18 +14,34 @@ const EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Process {
-    /// Starts looking. The embedded bus is PostgreSQL, so one look tells of both.
+    /// Starts looking. Every role has the same server and the same bus, so one look at each tells for all.
     pub(super) fn watch_health(&self) {
         if let Some(bus) = self.buses.first().cloned() {
             let flag = self.readiness.register("bus");
-            self.shutdown.spawn(watch(bus, flag, self.shutdown.token()));
+            let ping = move || {
+                let bus = bus.clone();
+                async move { bus.ping().await }
+            };
+            self.shutdown.spawn(watch(ping, flag, self.shutdown.token()));
+        }
+        if let Some(db) = self.databases.first().cloned() {
+            let flag = self.readiness.register("postgres");
+            let ping = move || {
+                let db = db.clone();
+                async move { db.ping().await }
+            };
+            self.shutdown.spawn(watch(ping, flag, self.shutdown.token()));
         }
     }
 }
 
-async fn watch(bus: Bus, flag: ReadyFlag, shutdown: CancellationToken) {
+async fn watch<F, E>(ping: impl Fn() -> F, flag: ReadyFlag, shutdown: CancellationToken)
+where
+    F: Future<Output = Result<(), E>>,
+    E: Display,
+{
     while !shutdown.is_cancelled() {
-        match tokio::time::timeout(PATIENCE, bus.ping()).await {
+        match tokio::time::timeout(PATIENCE, ping()).await {
             Ok(Ok(())) => flag.set_ready(),
             Ok(Err(error)) => flag.set_missing(error.to_string()),
             Err(_) => flag.set_missing("it does not answer"),

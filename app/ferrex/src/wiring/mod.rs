@@ -43,6 +43,7 @@ pub struct Process {
     /// The engine, when it runs in this process.
     pub engine: Option<EngineClient>,
     buses: Vec<Bus>,
+    databases: Vec<Db>,
 }
 
 /// What every role needs.
@@ -74,6 +75,7 @@ pub async fn bus(settings: &Settings, service: &str) -> anyhow::Result<Bus> {
 }
 
 /// A fault as an error, with its causes.
+#[expect(clippy::needless_pass_by_value, reason = "it is made for map_err")]
 fn refused(fault: Fault) -> anyhow::Error {
     anyhow::anyhow!("{} ({})", fault.chain(), fault.code)
 }
@@ -91,6 +93,7 @@ impl Process {
             tokens: None,
             engine: None,
             buses: Vec::new(),
+            databases: Vec::new(),
         }
     }
 
@@ -118,6 +121,7 @@ impl Process {
         let db = Db::connect(&self.settings.database.of_role(&login(role), role.name())?).await?;
         let bus = bus(&self.settings, role.name()).await?;
         self.buses.push(bus.clone());
+        self.databases.push(db.clone());
         Ok(Parts { db, bus })
     }
 

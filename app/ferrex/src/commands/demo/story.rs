@@ -15,29 +15,29 @@ const TST: u128 = 1_000_000;
 
 /// Plays it.
 pub async fn play(world: World) -> anyhow::Result<()> {
-    world.chapter("1. Operator");
+    World::chapter("1. Operator");
     let staff = Staff::arrive(&world).await?;
     staff.register_assets(&world).await?;
     fund_hot_wallet(&world, &staff).await?;
 
-    world.chapter("2. Sign-up with verification");
+    World::chapter("2. Sign-up with verification");
     let mut anna = Person::sign_up(&world, "anna").await?;
     let mut ben = Person::sign_up(&world, "ben").await?;
     accounts(&world, &mut anna, &mut ben).await?;
     identities(&world, &staff, &anna, &ben).await?;
 
-    world.chapter("3. Hold");
+    World::chapter("3. Hold");
     deposit(&world, &anna).await?;
 
-    world.chapter("4. Transfer");
+    World::chapter("4. Transfer");
     transfer(&world, &anna, &ben).await?;
 
-    world.chapter("5. Withdraw");
+    World::chapter("5. Withdraw");
     anna.renew().await?;
     withdraw(&world, &mut anna).await?;
     approvals(&world, &staff, &mut anna).await?;
 
-    world.chapter("6. Statement");
+    World::chapter("6. Statement");
     statement(&world, &anna).await?;
     audit(&world)?;
     world.saw("the story is told");

@@ -53,7 +53,7 @@ impl World {
     }
 
     /// Prints a heading.
-    pub fn chapter(&self, title: &str) {
+    pub fn chapter(title: &str) {
         println!("\n{title}");
     }
 

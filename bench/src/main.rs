@@ -1,0 +1,33 @@
+//! `make bench`: every benchmark, one after the other, or the one that is named.
+
+use ferrex_bench::{footprint, ledger, messages};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const NAMES: [&str; 5] = ["ledger", "requests", "events", "embedded", "footprint"];
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let only = std::env::args().nth(1);
+    if let Some(only) = &only {
+        anyhow::ensure!(
+            NAMES.contains(&only.as_str()),
+            "there is no benchmark {only}, only {}",
+            NAMES.join(", ")
+        );
+    }
+    for name in NAMES
+        .into_iter()
+        .filter(|name| only.as_deref().is_none_or(|only| only == *name))
+    {
+        match name {
+            "ledger" => ledger::run().await?,
+            "requests" => messages::requests::run().await?,
+            "events" => messages::events::run().await?,
+            "embedded" => messages::embedded::run().await?,
+            _ => footprint::run().await?,
+        }
+    }
+    Ok(())
+}

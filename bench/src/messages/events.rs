@@ -1,0 +1,322 @@
+//! Events handled with one durable effect each: inbox row and effect row here, beside NestJS with one effect row.
+//!
+//! A backlog is written first, by each side's own producer. Then the consumer starts, and what it commits between the end
+//! of its warm-up and the end of the run is counted, while the backlog lasts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use ferrex_bus::{Bus, Outgoing, Router, serve};
+use ferrex_contracts::Message;
+use ferrex_fault::{Fault, Kind};
+use ferrex_ids::MessageId;
+use ferrex_postgres::{Db, provision};
+use ferrex_runtime::CancellationToken;
+use ferrex_testkit::{Kafka, Postgres, TestDb};
+use ferrex_time::{Clock as _, SystemClock};
+use sqlx::{Connection as _, PgConnection};
+
+use super::nest::Nest;
+use super::{Batched, SCHEMA, SERVICE, Single, kafka_bus, password, service_db};
+use crate::cpu::Meter;
+use crate::pairs::{Limit, Run, compare};
+
+const WARM_UP: Duration = Duration::from_secs(2);
+const RUN: Duration = Duration::from_secs(5);
+/// A backlog that ended sooner gives no figure; the next is larger.
+const RUN_LEAST: Duration = Duration::from_secs(3);
+const PAIRS: usize = 5;
+/// How often effects are counted.
+const COUNT_EVERY: Duration = Duration::from_millis(500);
+/// How long nothing may happen before the run counts as wrong.
+const STUCK_AFTER: Duration = Duration::from_mins(1);
+/// Messages handed over at once when a backlog is written.
+const CHUNK: u64 = 5_000;
+
+/// How this side handles events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// [`Router::on_event`]: a transaction each, eight at once.
+    Single,
+    /// [`Router::on_event_batch`]: a transaction for what has gathered in a partition.
+    Batched,
+}
+
+/// Runs the comparisons.
+pub async fn run() -> anyhow::Result<()> {
+    let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
+    let nest = Nest::build(kafka.brokers())?;
+    let ours = Ours::start(&kafka, &postgres).await?;
+    for (name, mode, partitions_at_once) in [
+        ("events, each alone", Mode::Single, 1),
+        ("events, by the batch", Mode::Batched, 1),
+        (
+            "events, by the batch, the peer handling four partitions at once",
+            Mode::Batched,
+            4,
+        ),
+    ] {
+        let peer = Peer::start(&nest, &postgres, partitions_at_once).await?;
+        let backlog = Backlog::new(if mode == Mode::Single { 10_000 } else { 200_000 });
+        compare(
+            name,
+            PAIRS,
+            Limit::Disk,
+            async || {
+                backlog
+                    .run(async |count| ours.attempt(&kafka, mode, count).await)
+                    .await
+            },
+            async || {
+                peer.backlog
+                    .run(async |count| peer.attempt(&ours.publisher, count).await)
+                    .await
+            },
+        )
+        .await?;
+    }
+    ours.publisher.close().await;
+    Ok(())
+}
+
+/// How many events a run needs, learned from the runs before.
+struct Backlog(AtomicU64);
+
+/// What a run saw.
+struct Seen {
+    /// `None`: the backlog did not last.
+    run: Option<Run>,
+    /// From the first effect to the last.
+    all: Duration,
+}
+
+impl Backlog {
+    const fn new(guess: u64) -> Self {
+        Self(AtomicU64::new(guess))
+    }
+
+    async fn run(&self, mut attempt: impl AsyncFnMut(u64) -> anyhow::Result<Seen>) -> anyhow::Result<Run> {
+        loop {
+            let count = self.0.load(Ordering::Relaxed);
+            let seen = attempt(count).await?;
+            // Half as long again as warm-up and run, for the next may be faster.
+            let wanted = (WARM_UP + RUN).mul_f64(1.5).as_millis();
+            let took = seen.all.as_millis().max(1);
+            let next = u64::try_from(u128::from(count) * wanted / took)?;
+            self.0.store(next.clamp(count / 2, count * 8), Ordering::Relaxed);
+            if let Some(run) = seen.run {
+                return Ok(run);
+            }
+        }
+    }
+}
+
+struct Ours {
+    db: TestDb,
+    service: Db,
+    publisher: Bus,
+}
+
+impl Ours {
+    async fn start(kafka: &Kafka, postgres: &Postgres) -> anyhow::Result<Self> {
+        let db = postgres.fresh_database().await;
+        provision(&db.admin_url, &SCHEMA, &password()).await?;
+        Ok(Self {
+            service: service_db(&db).await?,
+            db,
+            publisher: kafka_bus(kafka).await?,
+        })
+    }
+
+    async fn publish<M: Message>(
+        &self,
+        count: u64,
+        message: impl Fn(MessageId, i64) -> M,
+    ) -> anyhow::Result<()> {
+        for first in (0..count).step_by(usize::try_from(CHUNK)?) {
+            let mut chunk = Vec::new();
+            for n in first..count.min(first + CHUNK) {
+                let id = MessageId::new_at(SystemClock.unix_ms());
+                let event = message(id, i64::try_from(n)?);
+                chunk.push(Outgoing::event(SERVICE, id, n, SystemClock.now(), &event));
+            }
+            self.publisher.publish(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn attempt(&self, kafka: &Kafka, mode: Mode, count: u64) -> anyhow::Result<Seen> {
+        match mode {
+            Mode::Single => self.publish(count, |id, n| Single { id: id.uuid(), n }).await?,
+            Mode::Batched => self.publish(count, |id, n| Batched { id: id.uuid(), n }).await?,
+        }
+        let mut superuser = PgConnection::connect(&self.db.superuser_url).await?;
+        sqlx::raw_sql("TRUNCATE bench.effect, bench.inbox; CHECKPOINT")
+            .execute(&mut superuser)
+            .await?;
+        let (bus, stop) = (kafka_bus(kafka).await?, CancellationToken::new());
+        let serving = tokio::spawn({
+            let (bus, db, router, stop) = (bus.clone(), self.service.clone(), router(mode), stop.clone());
+            async move { serve(&bus, &db, router, stop).await }
+        });
+        let seen = observe(&mut superuser, "SELECT count(*) FROM bench.effect", count).await;
+        stop.cancel();
+        serving.await.context("the service ended early")??;
+        bus.close().await;
+        let seen = seen?;
+        check(&mut superuser, "bench.effect", count).await?;
+        let (remembered, parked): (i64, i64) =
+            sqlx::query_as("SELECT (SELECT count(*) FROM bench.inbox), (SELECT count(*) FROM bench.parked)")
+                .fetch_one(&mut superuser)
+                .await?;
+        ensure!(
+            (u64::try_from(remembered)?, parked) == (count, 0),
+            "{remembered} remembered, {parked} parked"
+        );
+        Ok(seen)
+    }
+}
+
+fn router(mode: Mode) -> Router {
+    let router = Router::new(SERVICE);
+    match mode {
+        Mode::Single => router.on_event::<Single, _>(|_, event, tx| {
+            Box::pin(async move {
+                let insert = sqlx::query("INSERT INTO effect (id, n) VALUES ($1, $2)")
+                    .bind(event.id)
+                    .bind(event.n);
+                insert
+                    .execute(&mut **tx)
+                    .await
+                    .map(drop)
+                    .map_err(|error| fault(&error))
+            })
+        }),
+        Mode::Batched => router.on_event_batch::<Batched, _>(|_, events, tx| {
+            Box::pin(async move {
+                let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+                let numbers: Vec<_> = events.iter().map(|event| event.n).collect();
+                let insert =
+                    sqlx::query("INSERT INTO effect (id, n) SELECT * FROM unnest($1::uuid[], $2::bigint[])");
+                insert
+                    .bind(ids)
+                    .bind(numbers)
+                    .execute(&mut **tx)
+                    .await
+                    .map(drop)
+                    .map_err(|error| fault(&error))
+            })
+        }),
+    }
+}
+
+fn fault(error: &sqlx::Error) -> Fault {
+    Fault::new(Kind::Internal, "bench.effect", error.to_string())
+}
+
+struct Peer<'a> {
+    nest: &'a Nest,
+    db: TestDb,
+    partitions_at_once: u32,
+    backlog: Backlog,
+}
+
+impl<'a> Peer<'a> {
+    async fn start(nest: &'a Nest, postgres: &Postgres, partitions_at_once: u32) -> anyhow::Result<Self> {
+        let db = postgres.fresh_database().await;
+        let mut connection = PgConnection::connect(&db.superuser_url).await?;
+        sqlx::raw_sql("CREATE TABLE effect (id uuid PRIMARY KEY, n bigint NOT NULL)")
+            .execute(&mut connection)
+            .await?;
+        Ok(Self {
+            nest,
+            db,
+            partitions_at_once,
+            backlog: Backlog::new(5_000),
+        })
+    }
+
+    async fn attempt(&self, topics: &Bus, count: u64) -> anyhow::Result<Seen> {
+        // A topic and a group of its own for each run: kafkajs commits late, and would handle the last run's again.
+        let name = format!("bench.effect.{}", rand::random::<u32>());
+        topics.ensure_topics(&[&name]).await?;
+        let environment = [
+            ("COUNT", count.to_string()),
+            ("EFFECT_TOPIC", name.clone()),
+            ("GROUP", name.clone()),
+            ("DATABASE_URL", self.db.superuser_url.clone()),
+            ("PARTITIONS_AT_ONCE", self.partitions_at_once.to_string()),
+        ];
+        self.nest.emit(&environment)?;
+        let mut connection = PgConnection::connect(&self.db.superuser_url).await?;
+        sqlx::raw_sql("TRUNCATE effect; CHECKPOINT")
+            .execute(&mut connection)
+            .await?;
+        let server = self.nest.server(&environment).await?;
+        let seen = observe(&mut connection, "SELECT count(*) FROM effect", count).await;
+        server.stop().await?;
+        check(&mut connection, "effect", count).await?;
+        seen
+    }
+}
+
+/// Counts effects until all are there.
+async fn observe(connection: &mut PgConnection, sql: &'static str, expected: u64) -> anyhow::Result<Seen> {
+    let mut count = async || -> anyhow::Result<u64> {
+        let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+        Ok(u64::try_from(count)?)
+    };
+    let started = Instant::now();
+    while count().await? == 0 {
+        ensure!(started.elapsed() < STUCK_AFTER, "no event is handled");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let first = Instant::now();
+    tokio::time::sleep(WARM_UP).await;
+    let (begin, meter) = (Instant::now(), Meter::start()?);
+    let at_begin = count().await?;
+    let mut run = None;
+    let (mut last, mut changed) = (at_begin, Instant::now());
+    while last < expected {
+        let running = begin.elapsed() < RUN;
+        tokio::time::sleep(if running { COUNT_EVERY } else { COUNT_EVERY / 5 }).await;
+        let (now, cpu) = (begin.elapsed(), meter.stop()?);
+        let present = count().await?;
+        // Where between two counts the backlog ended is not known, so the run ends with the count before.
+        if running && present < expected {
+            run = Some(Run {
+                count: present - at_begin,
+                took: now,
+                cpu,
+                note: String::new(),
+            });
+        }
+        if present > last {
+            (last, changed) = (present, Instant::now());
+        }
+        ensure!(
+            changed.elapsed() < STUCK_AFTER,
+            "{last} of {expected} events were handled"
+        );
+    }
+    Ok(Seen {
+        run: run.filter(|run| run.took >= RUN_LEAST),
+        all: first.elapsed(),
+    })
+}
+
+/// Every event has taken effect exactly once.
+async fn check(connection: &mut PgConnection, table: &'static str, expected: u64) -> anyhow::Result<()> {
+    let sql =
+        format!("SELECT count(*), count(DISTINCT n), coalesce(min(n), 0), coalesce(max(n), -1) FROM {table}");
+    let (rows, numbers, least, most): (i64, i64, i64, i64) = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .fetch_one(connection)
+        .await?;
+    let expected = i64::try_from(expected)?;
+    ensure!(
+        (rows, numbers, least, most) == (expected, expected, 0, expected - 1),
+        "{expected} events had {rows} effects of {numbers} events from {least} to {most}"
+    );
+    Ok(())
+}

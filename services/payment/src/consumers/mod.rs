@@ -1,0 +1,23 @@
+//! What payment hears and answers. One file a message type's family; to add one: a file here, and a line in [`router`].
+
+mod cron;
+mod journal;
+mod people;
+mod registry;
+mod sessions;
+mod withdrawals;
+
+use ferrex_bus::Router;
+
+use crate::Payment;
+
+/// All handlers of this service.
+pub fn router(payment: &Payment) -> Router {
+    let router = Router::new("payment");
+    let router = people::register(router);
+    let router = sessions::register(router, payment);
+    let router = journal::register(router);
+    let router = cron::register(router, payment);
+    let router = registry::register(router, payment);
+    withdrawals::register(router, payment)
+}

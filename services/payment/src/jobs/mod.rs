@@ -1,0 +1,4 @@
+//! Work that comes by the clock.
+
+pub mod hold_expiry;
+pub mod revocations;

@@ -1,0 +1,52 @@
+//! The schema of this role.
+
+use ferrex_postgres::{Migration, MigrationSet, SchemaSpec};
+
+const OWN: MigrationSet = MigrationSet {
+    name: "payment",
+    migrations: &[
+        Migration {
+            version: 1,
+            name: "networks and assets",
+            sql: include_str!("../migrations/0001_registry.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "people and keys",
+            sql: include_str!("../migrations/0002_customer.sql"),
+        },
+        Migration {
+            version: 3,
+            name: "wallet and chains",
+            sql: include_str!("../migrations/0003_chain.sql"),
+        },
+        Migration {
+            version: 4,
+            name: "money",
+            sql: include_str!("../migrations/0004_money.sql"),
+        },
+    ],
+};
+
+/// The schema of this role, for `ferrex migrate`.
+pub const SCHEMA: SchemaSpec = SchemaSpec {
+    schema: "payment",
+    role: "ferrex_payment",
+    sets: &[&ferrex_bus::MIGRATIONS, &ferrex_flows::MIGRATIONS, &OWN],
+    // What an asset or network is cannot be changed (F24, H049), and what happened to money cannot be unsaid (I10).
+    after_grants: "
+        REVOKE UPDATE, DELETE ON asset, network, idempotency, movement, chain_reorganisation, foreign_transaction,
+            transfer, withdrawal FROM ferrex_payment;
+        GRANT UPDATE (deposit_minimum, withdrawal_minimum, withdrawal_fee, approval_threshold, deposits_enabled,
+            withdrawals_enabled, changed_at) ON asset TO ferrex_payment;
+        GRANT UPDATE (name, rpc_urls, confirmations, enabled, halted_because, changed_at) ON network TO ferrex_payment;
+        GRANT UPDATE (status) ON transfer TO ferrex_payment;
+        GRANT UPDATE (status, waiting_for, is_final) ON withdrawal TO ferrex_payment;
+        REVOKE DELETE ON deposit, outgoing_transaction, deposit_address, wallet, chain_cursor FROM ferrex_payment;
+        REVOKE UPDATE ON deposit, outgoing_transaction, deposit_address, wallet FROM ferrex_payment;
+        GRANT UPDATE (status, amount, height, block_hash, confirmed) ON deposit TO ferrex_payment;
+        GRANT UPDATE (height, block_hash, succeeded, fee_paid, confirmed) ON outgoing_transaction TO ferrex_payment;
+        GRANT UPDATE (current) ON deposit_address TO ferrex_payment;
+        GRANT UPDATE (next_index) ON wallet TO ferrex_payment;
+    ",
+};

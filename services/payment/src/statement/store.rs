@@ -1,0 +1,208 @@
+//! The read table of movements. Append-only; a redelivered event finds its rows.
+
+use ferrex_contracts::engine::JournalCommitted;
+use ferrex_ids::UserId;
+use ferrex_money::{Amount, AssetId};
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
+use ferrex_time::Timestamp;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::movements::Movement;
+use crate::registry::store::column;
+
+/// A line of a person's history.
+#[derive(Clone, Debug)]
+pub struct MovementRow {
+    /// Journal id.
+    pub sequence: u64,
+    /// What.
+    pub asset: AssetId,
+    /// Why, as the engine numbers reasons.
+    pub reason: u16,
+    /// What it is about.
+    pub reference: Uuid,
+    /// When.
+    pub at: Timestamp,
+    /// What it did.
+    pub movement: Movement,
+    /// The transfer it belongs to: payer, receiver, their names, the note.
+    pub transfer: Option<TransferLine>,
+    /// The withdrawal it belongs to.
+    pub withdrawal: Option<PaymentLine>,
+    /// The deposit it belongs to.
+    pub deposit: Option<PaymentLine>,
+}
+
+/// What a history says of a transfer.
+#[derive(Clone, Debug)]
+pub struct TransferLine {
+    /// Who paid.
+    pub from: UserId,
+    /// The payer's name.
+    pub from_username: String,
+    /// The receiver's name.
+    pub to_username: String,
+    /// What the payer wrote.
+    pub note: Option<String>,
+}
+
+/// What a history says of a payment on a chain.
+#[derive(Clone, Debug)]
+pub struct PaymentLine {
+    /// Whose.
+    pub user: Option<UserId>,
+    /// Key of the network.
+    pub network: String,
+    /// The address that was paid.
+    pub address: [u8; 20],
+    /// What a withdrawal cost on top.
+    pub fee: Option<Amount>,
+    /// Hash of the transaction.
+    pub transaction: Option<[u8; 32]>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    sequence: i64,
+    asset: i32,
+    reason: i16,
+    reference: Uuid,
+    at: Timestamp,
+    credited: PgU128,
+    debited: PgU128,
+    reserved: PgU128,
+    released: PgU128,
+    owed: PgU128,
+    repaid: PgU128,
+    t_from: Option<Uuid>,
+    t_from_username: Option<String>,
+    t_to_username: Option<String>,
+    t_note: Option<String>,
+    w_user: Option<Uuid>,
+    w_network: Option<String>,
+    w_address: Option<[u8; 20]>,
+    w_fee: Option<PgU128>,
+    w_transaction: Option<[u8; 32]>,
+    d_user: Option<Uuid>,
+    d_network: Option<String>,
+    d_address: Option<[u8; 20]>,
+    d_transaction: Option<[u8; 32]>,
+}
+
+impl From<Row> for MovementRow {
+    fn from(row: Row) -> Self {
+        let transfer =
+            row.t_from
+                .zip(row.t_from_username)
+                .zip(row.t_to_username)
+                .map(|((from, name), to_username)| TransferLine {
+                    from: UserId::from_uuid(from),
+                    from_username: name,
+                    to_username,
+                    note: row.t_note,
+                });
+        let withdrawal = row
+            .w_network
+            .zip(row.w_address)
+            .map(|(network, address)| PaymentLine {
+                user: row.w_user.map(UserId::from_uuid),
+                network,
+                address,
+                fee: row.w_fee.map(Into::into),
+                transaction: row.w_transaction,
+            });
+        let deposit = row
+            .d_network
+            .zip(row.d_address)
+            .map(|(network, address)| PaymentLine {
+                user: row.d_user.map(UserId::from_uuid),
+                network,
+                address,
+                fee: None,
+                transaction: row.d_transaction,
+            });
+        Self {
+            sequence: row.sequence.cast_unsigned(),
+            asset: AssetId(row.asset.cast_unsigned()),
+            reason: row.reason.cast_unsigned(),
+            reference: row.reference,
+            at: row.at,
+            movement: Movement {
+                credited: row.credited.into(),
+                debited: row.debited.into(),
+                reserved: row.reserved.into(),
+                released: row.released.into(),
+                owed: row.owed.into(),
+                repaid: row.repaid.into(),
+            },
+            transfer,
+            withdrawal,
+            deposit,
+        }
+    }
+}
+
+/// Keeps what a command did to one person.
+pub async fn insert(
+    tx: &mut PgConnection,
+    event: &JournalCommitted,
+    user: Uuid,
+    asset: AssetId,
+    movement: &Movement,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at,
+                               credited, debited, reserved, released, owed, repaid)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
+    )
+    .bind(user)
+    .bind(event.sequence.cast_signed())
+    .bind(column(asset))
+    .bind(event.command.uuid())
+    .bind(event.reason.cast_signed())
+    .bind(event.reference)
+    .bind(event.at)
+    .bind(PgU128::from(movement.credited))
+    .bind(PgU128::from(movement.debited))
+    .bind(PgU128::from(movement.reserved))
+    .bind(PgU128::from(movement.released))
+    .bind(PgU128::from(movement.owed))
+    .bind(PgU128::from(movement.repaid))
+    .execute(tx)
+    .await
+    .doing("writing a movement")
+    .map(drop)
+}
+
+/// A person's movements, newest first, below a given place (sequence, asset).
+pub async fn list(
+    connection: &mut PgConnection,
+    user: UserId,
+    below: Option<(i64, i32)>,
+    limit: i64,
+) -> Result<Vec<MovementRow>, DbError> {
+    let (sequence, asset) = below.unwrap_or((i64::MAX, i32::MAX));
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT m.sequence, m.asset, m.reason, m.reference, m.at, m.credited, m.debited, m.reserved, m.released, m.owed, m.repaid,
+                t.from_user AS t_from, t.from_username AS t_from_username, t.to_username AS t_to_username, t.note AS t_note,
+                w.user_id AS w_user, w.network AS w_network, w.address AS w_address, w.fee AS w_fee,
+                (SELECT o.hash FROM outgoing_transaction o WHERE o.withdrawal = w.id
+                  ORDER BY (o.height IS NOT NULL) DESC, o.attempt DESC LIMIT 1) AS w_transaction,
+                d.user_id AS d_user, d.network AS d_network, d.address AS d_address, d.txid AS d_transaction
+           FROM movement m
+           LEFT JOIN transfer t ON t.id = m.reference
+           LEFT JOIN withdrawal w ON w.id = m.reference
+           LEFT JOIN deposit d ON d.id = m.reference
+          WHERE m.user_id = $1 AND (m.sequence, m.asset) < ($2, $3)
+          ORDER BY m.sequence DESC, m.asset DESC LIMIT $4",
+    )
+    .bind(user.uuid())
+    .bind(sequence)
+    .bind(asset)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+    .doing("reading the history")?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}

@@ -1,0 +1,98 @@
+//! Staff's side of a withdrawal.
+
+use ferrex_contracts::Decision;
+use ferrex_contracts::payment::{DecideWithdrawal, GetWithdrawal, WithdrawalView};
+use ferrex_fault::Fault;
+use ferrex_flows::Actor;
+use ferrex_ids::WithdrawalId;
+
+use super::flow::connection;
+use super::model::Input;
+use super::{Error, store};
+use crate::{Payment, registry};
+
+/// The longest reason that staff may give.
+const REASON_CHARS_MAX: usize = 500;
+
+/// Decides a withdrawal that waits for staff. The decision names the content that was looked at; person, asset and hot
+/// wallet are checked again before anything is signed (H035). The same decision given twice is answered alike.
+pub async fn decide(payment: &Payment, request: DecideWithdrawal) -> Result<WithdrawalView, Fault> {
+    let reason = request.by.reason.trim();
+    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control)
+    {
+        let message = format!("1 to {REASON_CHARS_MAX} visible characters");
+        return Err(Error::Field {
+            code: "payment.withdrawal.reason",
+            field: "reason",
+            message,
+        }
+        .into());
+    }
+    let approved = request.decision == Decision::Approve;
+    let input = Input::Decided {
+        approved,
+        content_hash: request.content_hash.clone(),
+        staff: request.by.staff,
+        reason: reason.to_owned(),
+    };
+    let flow = request.withdrawal.cast();
+    match payment
+        .withdrawals
+        .send(flow, input.clone(), &Actor::staff(request.by.staff))
+        .await
+    {
+        Ok(_) => {}
+        Err(ferrex_flows::Error::NotFound { .. }) => return Err(Error::NotFound.into()),
+        Err(error) => {
+            let decided_alike = payment
+                .withdrawals
+                .history(flow)
+                .await?
+                .iter()
+                .any(|entry| entry.input.as_ref() == Some(&input));
+            if !decided_alike {
+                return Err(error.into());
+            }
+        }
+    }
+    view(payment, request.withdrawal).await
+}
+
+/// A withdrawal as staff see it.
+pub async fn get(payment: &Payment, request: GetWithdrawal) -> Result<WithdrawalView, Fault> {
+    view(payment, request.withdrawal).await
+}
+
+async fn view(payment: &Payment, id: WithdrawalId) -> Result<WithdrawalView, Fault> {
+    let context = &payment.context;
+    let mut open = connection(context).await?;
+    let row = store::find(&mut open, id).await?.ok_or(Error::NotFound)?;
+    let asset = registry::store::get_asset(&mut open, row.asset).await?;
+    let transactions = store::list_payments(&mut open, id).await?;
+    drop(open);
+    Ok(WithdrawalView {
+        withdrawal: id,
+        user: row.user,
+        state: row.status.clone(),
+        value: asset.show(row.amount),
+        fee: row.fee,
+        address: row.address.to_string(),
+        network: row.network.clone(),
+        waiting_for: waiting_for(payment, id, row.waiting_for).await?,
+        transactions: transactions.iter().map(ToString::to_string).collect(),
+        requested_at: row.requested_at,
+    })
+}
+
+/// What a withdrawal waits for: as its state says, or why what it wants done was not done yet.
+pub async fn waiting_for(
+    payment: &Payment,
+    id: WithdrawalId,
+    stated: Option<String>,
+) -> Result<Option<String>, Fault> {
+    if stated.is_some() {
+        return Ok(stated);
+    }
+    let view = payment.withdrawals.get(id.cast()).await?;
+    Ok(view.and_then(|view| view.pending.into_iter().find_map(|effect| effect.reason)))
+}

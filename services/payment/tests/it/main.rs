@@ -1,0 +1,16 @@
+//! Payment on real parts: PostgreSQL, anvil, the embedded bus, the engine, the signer. Only `core` is played, by a
+//! few lines that answer as it does.
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails like a test")]
+
+mod acts;
+mod deposits;
+mod followers;
+mod http;
+mod liar;
+mod parts;
+mod payments;
+mod schema;
+mod token_calls;
+mod transfers;
+mod withdrawals;
+mod world;

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check fmt lint tiers snapshots bench tools clean-data
+.PHONY: help run demo test check fmt lint tiers snapshots catalogue bench tools clean-data
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -26,6 +26,7 @@ demo: ## Plays the story from sign-up to a confirmed withdrawal against what `ma
 
 test: ## Runs every test, on a real PostgreSQL, Kafka, chain and mail server
 	@scripts/tools.sh test
+	$(cargo) build $(CARGO_LOCKED) -p ferrex
 	$(cargo) test $(CARGO_LOCKED) --workspace --no-fail-fast
 
 check: lint tiers snapshots ## Format, lints, tiers of crates, schema and OpenAPI snapshots
@@ -42,6 +43,11 @@ tiers:
 snapshots:
 	@scripts/tools.sh postgres
 	$(cargo) test $(CARGO_LOCKED) --workspace --lib --bins --tests -- schema openapi
+
+catalogue: ## Rewrites the table of catalogue cases in docs/TESTING.md
+	@sed -i '/^| id | test | file |$$/,$$d' docs/TESTING.md
+	@printf '| id | test | file |\n|---|---|---|\n' >> docs/TESTING.md
+	@scripts/catalogue.sh >> docs/TESTING.md
 
 fmt: ## Formats the Rust sources
 	$(cargo) fmt --all

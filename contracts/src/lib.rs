@@ -3,8 +3,7 @@
 //! An **event** implements [`Message`]: a fact in the past tense, published to its owner's topic. A **request** also
 //! implements [`Request`]: it names its reply. Changes within a major version are additive: readers ignore fields they
 //! do not know, new fields are optional. To add a message type: 1. add the struct to its owner's file and a line to
-//! the `event!` or `request!` list there, 2. register a handler for it in the consuming service's `consumers/`,
-//! 3. add its golden file under `tests/golden/`.
+//! the `event!` or `request!` list there, 2. register a handler for it in the consuming service's `consumers/`.
 
 #[macro_use]
 mod macros;

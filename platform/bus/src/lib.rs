@@ -30,7 +30,6 @@
 //! 2. Publisher: `outbox::put(&mut tx, &Outgoing::event(…))` under the aggregate's lock. For a request: [`Bus::request`].
 //! 3. Consumer: one file under `consumers/`, registered with [`Router::on_event`], [`Router::on_event_batch`] or
 //!    [`Router::on_request`].
-//! 4. Add its golden file, so that it stays readable for ever.
 
 mod bus;
 mod embedded;

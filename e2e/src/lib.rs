@@ -1,1 +1,103 @@
-//! To be filled.
+//! What the end-to-end tests stand on: a whole system of real processes ([`Story`]), clients that go on through bad
+//! days as good clients do ([`client`]), and people with money in it ([`town`]).
+
+pub mod client;
+pub mod town;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Once;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use ferrex_dev::plan::{Carrier, Plan, Ports, Shape};
+use ferrex_dev::system::System;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// How long the demo may take; it waits for codes of an authenticator, each good for half a minute.
+const DEMO_WITHIN: Duration = Duration::from_mins(4);
+
+/// A system of its own in a temporary directory. One at a time: a system is many processes.
+pub struct Story {
+    /// The system; `None` only while it ends.
+    pub system: System,
+    _dir: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Story {
+    /// Starts everything on free ports; returns when it is ready.
+    pub async fn begin(shape: Shape, carrier: Carrier) -> anyhow::Result<Self> {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        static TLS: Once = Once::new();
+        let turn = TURN.lock().await;
+        TLS.call_once(|| {
+            // Whoever installed one before has installed the same.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        });
+        let dir = tempfile::Builder::new()
+            .prefix("ferrex-e2e-")
+            // PostgreSQL runs as its own user when root starts it.
+            .permissions(std::fs::Permissions::from_mode(0o755))
+            .tempdir()?;
+        let plan = Plan {
+            data: dir.path().to_owned(),
+            ferrex: ferrex_binary()?,
+            shape,
+            carrier,
+            ports: Ports::free(),
+            durable: false,
+            keep: false,
+        };
+        let system = System::start(plan).await?;
+        Ok(Self {
+            system,
+            _dir: dir,
+            _turn: turn,
+        })
+    }
+
+    /// Plays `ferrex demo` against it; returns what it printed.
+    pub async fn demo(&self) -> anyhow::Result<String> {
+        let mut command = tokio::process::Command::new(&self.system.plan().ferrex);
+        command
+            .arg("demo")
+            .arg("--surroundings")
+            .arg(self.system.surroundings_file())
+            .kill_on_drop(true);
+        let output = tokio::time::timeout(DEMO_WITHIN, command.output())
+            .await
+            .with_context(|| format!("the demo still plays after {DEMO_WITHIN:?}"))??;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "the demo failed:\n{told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(told)
+    }
+
+    /// Audits the ledger and stops everything.
+    pub async fn end(self) -> anyhow::Result<()> {
+        let report = self.system.ferrex(&["ledger", "audit"])?;
+        println!("{report}");
+        self.system.stop().await
+    }
+}
+
+/// The `ferrex` that was built beside this test.
+fn ferrex_binary() -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let profile = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .context("a test is in `<profile>/deps`")?;
+    let ferrex = profile.join("ferrex");
+    ensure!(
+        ferrex.exists(),
+        "{} is missing; build it first: cargo build -p ferrex",
+        ferrex.display()
+    );
+    Ok(ferrex)
+}

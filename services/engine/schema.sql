@@ -51,6 +51,16 @@ COMMENT ON TABLE hold IS 'Holds with what is left of them; closed ones stay, so 
 CREATE INDEX hold_open ON hold USING btree (id) WHERE (NOT closed);
 GRANT INSERT, SELECT, UPDATE ON hold TO ferrex_engine;
 
+CREATE TABLE inbox (
+    consumer    text NOT NULL,
+    message_id  uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT inbox_pkey PRIMARY KEY (consumer, message_id)
+);
+COMMENT ON TABLE inbox IS 'Messages that took effect or were parked, in the transaction that did it';
+CREATE INDEX inbox_received_at ON inbox USING brin (received_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON inbox TO ferrex_engine;
+
 CREATE TABLE journal (
     id          bigint NOT NULL,
     command     uuid NOT NULL,
@@ -92,6 +102,56 @@ COMMENT ON TABLE lease IS 'Which process owns the ledger and until when others l
 COMMENT ON COLUMN lease.address IS 'Base address of its internal HTTP/2 listener';
 COMMENT ON COLUMN lease.owner IS 'Random name of the process';
 GRANT SELECT ON lease TO ferrex_engine;
+
+CREATE TABLE outbox (
+    seq          bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    id           uuid NOT NULL,
+    topic        text NOT NULL,
+    message_type text NOT NULL,
+    key          text NOT NULL,
+    at           timestamp with time zone NOT NULL,
+    source       text NOT NULL,
+    traceparent  text,
+    body         bytea NOT NULL,
+    created_at   timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT outbox_pkey PRIMARY KEY (seq)
+);
+COMMENT ON TABLE outbox IS 'Messages of committed changes that are not yet known to be published; a published one is deleted';
+COMMENT ON COLUMN outbox.seq IS 'Order of insertion: within one aggregate, whose lock the writer holds, the order of commits';
+GRANT DELETE, INSERT, SELECT, UPDATE ON outbox TO ferrex_engine;
+
+GRANT SELECT, USAGE ON outbox_seq_seq TO ferrex_engine;
+
+CREATE TABLE parked (
+    id                   bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    consumer             text NOT NULL,
+    message_id           uuid NOT NULL,
+    message_type         text NOT NULL,
+    source               text NOT NULL,
+    at                   timestamp with time zone NOT NULL,
+    topic                text NOT NULL,
+    partition            integer NOT NULL,
+    offset               bigint NOT NULL,
+    key                  text NOT NULL,
+    ordered              boolean NOT NULL,
+    headers              jsonb NOT NULL,
+    body                 bytea NOT NULL,
+    behind               boolean NOT NULL,
+    code                 text NOT NULL,
+    reason               text NOT NULL,
+    attempts             integer NOT NULL,
+    parked_at            timestamp with time zone NOT NULL DEFAULT now(),
+    redrive_requested_at timestamp with time zone,
+    CONSTRAINT parked_pkey PRIMARY KEY (id),
+    CONSTRAINT parked_consumer_message_id_key UNIQUE (consumer, message_id)
+);
+COMMENT ON TABLE parked IS 'Messages that could not be handled, or that wait behind such a one of their key, until staff redrive or discard them';
+COMMENT ON COLUMN parked.behind IS 'Nothing is wrong with this one; an earlier one of its key is parked';
+CREATE INDEX parked_key ON parked USING btree (consumer, topic, key, id) WHERE ordered;
+CREATE INDEX parked_redrive ON parked USING btree (consumer, id) WHERE (redrive_requested_at IS NOT NULL);
+GRANT DELETE, INSERT, SELECT, UPDATE ON parked TO ferrex_engine;
+
+GRANT SELECT, USAGE ON parked_id_seq TO ferrex_engine;
 
 CREATE TABLE projection (
     only_row   boolean NOT NULL DEFAULT true,

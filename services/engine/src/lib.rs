@@ -6,7 +6,8 @@
 //!
 //! - **Tables** (schema `engine`): `journal`, `account` (append-only, written by `append()` alone), `head`, `lease` (changed by
 //!   functions alone), `balance`, `hold`, `projection` (made from the journal), `relay` (how far the bus has been told).
-//! - **Topic out**: `engine.journal.v1`, one `engine.journal.committed` a command that was applied.
+//! - **Topic out**: `engine.journal.v1`, one `engine.journal.committed` a command that was applied. **In**: `cron.tick.v1` (job
+//!   `ledger_audit`).
 //! - **Fencing**: every batch carries its epoch and its predecessor's last row; anything else than the present epoch and
 //!   exactly the journal's end is refused by the database. The lease decides only who tries.
 //! - **How it fails**: on a commit that failed or whose outcome is unknown the waiting callers learn nothing (unknown),
@@ -21,8 +22,10 @@
 
 pub mod audit;
 mod config;
+mod consumers;
 mod error;
 mod http;
+mod jobs;
 mod lease;
 mod owner;
 mod projector;

@@ -26,7 +26,7 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
 pub const SCHEMA: SchemaSpec = SchemaSpec {
     schema: "engine",
     role: "ferrex_engine",
-    sets: &[&MIGRATIONS],
+    sets: &[&ferrex_bus::MIGRATIONS, &MIGRATIONS],
     after_grants: "
         REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, account, head, lease FROM ferrex_engine;
         REVOKE INSERT, DELETE ON projection, relay FROM ferrex_engine;

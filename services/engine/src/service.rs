@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ferrex_bus::Bus;
 use ferrex_engine_client::{EngineClient, Submission};
 use ferrex_postgres::Db;
-use ferrex_runtime::{Backoff, Readiness};
+use ferrex_runtime::{Backoff, Readiness, supervise};
 use ferrex_time::SharedClock;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -14,7 +14,7 @@ use crate::error::chain;
 use crate::owner::Owner;
 use crate::shared::{Role, Shared};
 use crate::standby::Standby;
-use crate::{Config, Error, http};
+use crate::{Config, Error, consumers, http};
 
 /// What the engine works with.
 pub struct Dependencies {
@@ -81,6 +81,7 @@ pub async fn build(config: Config, dependencies: Dependencies) -> Result<Service
         bus,
         clock,
         ready: readiness.register("engine"),
+        books: readiness.register("books"),
         name: name.into(),
         address: address.map(Into::into),
         role,
@@ -117,6 +118,18 @@ impl Service {
         let stop_listening = CancellationToken::new();
         let listening = listener
             .map(|(listener, access)| tokio::spawn(http::serve(listener, access, stop_listening.clone())));
+        // Nothing is known against the books until an audit finds something.
+        shared.books.set_ready();
+        let consuming = shared.bus.clone().map(|bus| {
+            let (db, books, shutdown) = (shared.db.clone(), shared.books.clone(), shutdown.clone());
+            tokio::spawn(async move {
+                let router = consumers::router(db.clone(), books);
+                supervise("engine consumers", shutdown.clone(), || {
+                    ferrex_bus::serve(&bus, &db, router.clone(), shutdown.clone())
+                })
+                .await;
+            })
+        });
         let mut backoff = Backoff::default();
         while !shutdown.is_cancelled() {
             let error = match turn(&shared, &mut submissions, &shutdown, &mut backoff).await {
@@ -137,8 +150,8 @@ impl Service {
             }
         }
         stop_listening.cancel();
-        if let Some(listening) = listening {
-            let _ = listening.await;
+        for task in [listening, consuming].into_iter().flatten() {
+            let _ = task.await;
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     pub(crate) bus: Option<Bus>,
     pub(crate) clock: SharedClock,
     pub(crate) ready: ReadyFlag,
+    /// Missing while the last audit has findings.
+    pub(crate) books: ReadyFlag,
     /// Random name of this process in the lease.
     pub(crate) name: Arc<str>,
     /// Base address of the internal listener, for the lease.

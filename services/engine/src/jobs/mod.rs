@@ -1,0 +1,3 @@
+//! Work that cron's ticks ask for.
+
+pub(crate) mod ledger_audit;

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check fmt lint tiers snapshots catalogue bench tools clean-data
+.PHONY: help run demo test kills check fmt lint tiers snapshots catalogue bench tools clean-data
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -28,6 +28,11 @@ test: ## Runs every test, on a real PostgreSQL, Kafka, chain and mail server
 	@scripts/tools.sh test
 	$(cargo) build $(CARGO_LOCKED) -p ferrex
 	$(cargo) test $(CARGO_LOCKED) --workspace --no-fail-fast
+
+kills: ## Kills a real process at every step of every flow (long; not part of test)
+	@scripts/tools.sh test
+	$(cargo) build $(CARGO_LOCKED) -p ferrex -p ferrex-e2e --bin ferrex --bin kills
+	$(CARGO_TARGET_DIR)/debug/kills
 
 check: lint tiers snapshots ## Format, lints, tiers of crates, schema and OpenAPI snapshots
 

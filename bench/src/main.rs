@@ -5,7 +5,14 @@ use ferrex_bench::{footprint, ledger, messages};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const NAMES: [&str; 5] = ["ledger", "requests", "events", "embedded", "footprint"];
+const NAMES: [&str; 6] = [
+    "ledger",
+    "requests",
+    "events",
+    "events-alone",
+    "embedded",
+    "footprint",
+];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -24,7 +31,8 @@ async fn main() -> anyhow::Result<()> {
         match name {
             "ledger" => ledger::run().await?,
             "requests" => messages::requests::run().await?,
-            "events" => messages::events::run().await?,
+            "events" => messages::events::run_batched().await?,
+            "events-alone" => messages::events::run_alone().await?,
             "embedded" => messages::embedded::run().await?,
             _ => footprint::run().await?,
         }

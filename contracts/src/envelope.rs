@@ -134,7 +134,7 @@ mod tests {
 
     fn envelope() -> Envelope {
         Envelope {
-            id: MessageId::new_at(1_700_000_000_000),
+            id: MessageId::from_uuid(uuid::Uuid::from_u128(0x018b_cfe5_6800_7000_8000_0000_0000_0001)),
             message_type: "test.thing.happened".to_owned(),
             source: "test".to_owned(),
             at: ferrex_time::from_micros(1_700_000_000_123_456),

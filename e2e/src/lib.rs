@@ -89,10 +89,13 @@ impl Story {
 /// The `ferrex` that was built beside this test.
 fn ferrex_binary() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let profile = test
-        .parent()
-        .and_then(|deps| deps.parent())
-        .context("a test is in `<profile>/deps`")?;
+    // A test is in `<profile>/deps`, the binary `kills` in `<profile>`.
+    let dir = test.parent().context("a program is in a directory")?;
+    let profile = if dir.ends_with("deps") {
+        dir.parent().context("deps is in a profile")?
+    } else {
+        dir
+    };
     let ferrex = profile.join("ferrex");
     ensure!(
         ferrex.exists(),

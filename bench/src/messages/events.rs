@@ -43,29 +43,39 @@ enum Mode {
     Batched,
 }
 
-/// Runs the comparisons.
-pub async fn run() -> anyhow::Result<()> {
-    let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
-    let nest = Nest::build(kafka.brokers())?;
-    let ours = Ours::start(&kafka, &postgres).await?;
-    for (name, mode, partitions_at_once) in [
-        ("events, each alone", Mode::Single, 1),
+/// Runs the comparison with a transaction for each event.
+pub async fn run_alone() -> anyhow::Result<()> {
+    run(&[("events, each alone", Mode::Single, 1)]).await
+}
+
+/// Runs the comparisons with a transaction for many events: beside the peer as it comes, and beside one told to handle all
+/// partitions at once.
+pub async fn run_batched() -> anyhow::Result<()> {
+    run(&[
         ("events, by the batch", Mode::Batched, 1),
         (
             "events, by the batch, the peer handling four partitions at once",
             Mode::Batched,
             4,
         ),
-    ] {
-        let peer = Peer::start(&nest, &postgres, partitions_at_once).await?;
-        let backlog = Backlog::new(if mode == Mode::Single { 10_000 } else { 200_000 });
+    ])
+    .await
+}
+
+async fn run(comparisons: &[(&str, Mode, u32)]) -> anyhow::Result<()> {
+    let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
+    let nest = Nest::build(kafka.brokers())?;
+    let ours = Ours::start(&kafka, &postgres).await?;
+    for (name, mode, partitions_at_once) in comparisons {
+        let peer = Peer::start(&nest, &postgres, *partitions_at_once).await?;
+        let backlog = Backlog::new(if *mode == Mode::Single { 10_000 } else { 200_000 });
         compare(
             name,
             PAIRS,
             Limit::Disk,
             async || {
                 backlog
-                    .run(async |count| ours.attempt(&kafka, mode, count).await)
+                    .run(async |count| ours.attempt(&kafka, *mode, count).await)
                     .await
             },
             async || {

@@ -94,7 +94,14 @@ fn password() -> SecretString {
 
 /// A connection of its own, as each process of a service has.
 async fn kafka_bus(kafka: &Kafka) -> anyhow::Result<Bus> {
-    let config = BusConfig::new(SERVICE, TransportConfig::Kafka(KafkaConfig::new(kafka.brokers())));
+    let mut own = KafkaConfig::new(kafka.brokers());
+    if let Ok(x) = std::env::var("EXPERIMENT") {
+        for pair in x.split(',') {
+            let (a, b) = pair.split_once('=').unwrap_or((pair, ""));
+            own.properties.insert(a.to_owned(), b.to_owned());
+        }
+    }
+    let config = BusConfig::new(SERVICE, TransportConfig::Kafka(own));
     Ok(Bus::connect(&config, SystemClock::shared()).await?)
 }
 

@@ -94,13 +94,7 @@ fn password() -> SecretString {
 
 /// A connection of its own, as each process of a service has.
 async fn kafka_bus(kafka: &Kafka) -> anyhow::Result<Bus> {
-    let mut own = KafkaConfig::new(kafka.brokers());
-    if let Ok(x) = std::env::var("EXPERIMENT") {
-        for pair in x.split(',') {
-            let (a, b) = pair.split_once('=').unwrap_or((pair, ""));
-            own.properties.insert(a.to_owned(), b.to_owned());
-        }
-    }
+    let own = KafkaConfig::new(kafka.brokers());
     let config = BusConfig::new(SERVICE, TransportConfig::Kafka(own));
     Ok(Bus::connect(&config, SystemClock::shared()).await?)
 }

@@ -177,7 +177,10 @@ async fn killed_at(points: &'static [(&'static str, Deed)]) -> anyhow::Result<()
         person.renew().await?;
         person.will_have(have).await?;
     }
-    ben.will_have(received.iter().sum()).await?;
+    // Who received nothing has no account yet.
+    if !received.is_empty() {
+        ben.will_have(received.iter().sum()).await?;
+    }
     for (point, payee, amount) in payees {
         let paid = i64::try_from(town.coins_of(&payee).await?)?;
         assert_eq!(paid, amount, "the withdrawal at {point} should be paid once");

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test kills check fmt lint tiers snapshots catalogue bench tools clean-data
+.PHONY: orders help run demo test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -29,10 +29,10 @@ test: ## Runs every test, on a real PostgreSQL, Kafka, chain and mail server
 	$(cargo) build $(CARGO_LOCKED) -p ferrex
 	$(cargo) test $(CARGO_LOCKED) --workspace --no-fail-fast
 
-kills: ## Kills a real process at every step of every flow (long; not part of test)
+schemathesis: ## Calls both listeners with what their OpenAPI documents allow and forbid (part of test)
 	@scripts/tools.sh test
-	$(cargo) build $(CARGO_LOCKED) -p ferrex -p ferrex-e2e --bin ferrex --bin kills
-	$(CARGO_TARGET_DIR)/debug/kills
+	$(cargo) build $(CARGO_LOCKED) -p ferrex
+	$(cargo) test $(CARGO_LOCKED) -p ferrex-e2e --test it schemathesis:: -- --nocapture
 
 check: lint tiers snapshots ## Format, lints, tiers of crates, schema and OpenAPI snapshots
 
@@ -57,9 +57,13 @@ catalogue: ## Rewrites the table of catalogue cases in docs/TESTING.md
 fmt: ## Formats the Rust sources
 	$(cargo) fmt --all
 
+orders: ## Ten million random orders, engine against oracle (minutes; `make test` plays a million)
+	FERREX_ORDERS=10000000 $(cargo) test $(CARGO_LOCKED) -p ferrex-engine-core --test it random::
+
 bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised build)
 	@scripts/tools.sh test
-	$(cargo) run $(CARGO_LOCKED) --release -p ferrex-bench
+	$(cargo) build $(CARGO_LOCKED) --release -p ferrex -p ferrex-bench --bin ferrex --bin ferrex-bench
+	$(CARGO_TARGET_DIR)/release/ferrex-bench
 
 tools: ## Installs what building, running and testing needs, and nothing that is there
 	@scripts/tools.sh test

@@ -26,6 +26,15 @@ CREATE TABLE balance (
 COMMENT ON TABLE balance IS 'What each account has, in its normal direction, and the part that holds set aside';
 GRANT INSERT, SELECT, UPDATE ON balance TO ferrex_engine;
 
+CREATE TABLE fee_tier (
+    owner uuid NOT NULL,
+    tier  smallint NOT NULL,
+    CONSTRAINT fee_tier_pkey PRIMARY KEY (owner),
+    CONSTRAINT fee_tier_tier_check CHECK ((tier >= 0))
+);
+COMMENT ON TABLE fee_tier IS 'Fee tiers of people who are not in tier 0';
+GRANT INSERT, SELECT, UPDATE ON fee_tier TO ferrex_engine;
+
 CREATE TABLE head (
     only_row boolean NOT NULL DEFAULT true,
     epoch    bigint NOT NULL,
@@ -77,16 +86,40 @@ CREATE TABLE journal (
     amount      numeric(39,0) NOT NULL,
     hold        uuid,
     expires_at  timestamp with time zone,
-    CONSTRAINT amount_fits_kind CHECK ((((kind = 6) = (amount = (0)::numeric)) AND (amount >= (0)::numeric)))
+    CONSTRAINT amount_fits_kind CHECK (((amount >= (0)::numeric) AND ((kind >= 7) OR ((kind = 6) = (amount = (0)::numeric))))) NOT VALID
 );
 COMMENT ON TABLE journal IS 'What happened, one row an effect, append-only; ids count from 1 without gaps';
 COMMENT ON COLUMN journal.debit IS 'Account debited or held; 0 for none';
-COMMENT ON COLUMN journal.kind IS '1 move, 2 reserve, 3 post, 4 void, 5 expire, 6 refused';
+COMMENT ON COLUMN journal.kind IS '1 move, 2 reserve, 3 post, 4 void, 5 expire, 6 refused, 7 trade, 8 order placed, 9 order lifted, 10 order set, 11 order ended, 12 market created, 13 market set, 14 fees set, 15 tier set';
 COMMENT ON COLUMN journal.last IS 'Last row of its command';
 CREATE INDEX journal_by_command ON journal USING brin (command uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX journal_by_id ON journal USING brin (id) WITH (pages_per_range='32', autosummarize='on');
 CREATE TRIGGER journal_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT SELECT ON journal TO ferrex_engine;
+
+CREATE TABLE journal_order (
+    id        bigint NOT NULL,
+    market    integer NOT NULL,
+    order_no  bigint NOT NULL,
+    other_no  bigint NOT NULL,
+    price     bigint NOT NULL,
+    lots      bigint NOT NULL,
+    lots_left bigint NOT NULL,
+    display   bigint NOT NULL,
+    stop      bigint NOT NULL,
+    flags     integer NOT NULL,
+    fee       numeric(39,0) NOT NULL,
+    client    uuid,
+    details   jsonb,
+    CONSTRAINT journal_order_fee_check CHECK ((fee >= (0)::numeric))
+);
+COMMENT ON TABLE journal_order IS 'What journal rows of kind 7 and above have beside, so that the rows of all others stay narrow; append-only';
+COMMENT ON COLUMN journal_order.id IS 'Id of the journal row';
+COMMENT ON COLUMN journal_order.order_no IS 'The order; in a trade the one that pays';
+COMMENT ON COLUMN journal_order.price IS 'In ticks of the market, of a trade its price, else the limit';
+CREATE INDEX journal_order_by_id ON journal_order USING brin (id) WITH (pages_per_range='32', autosummarize='on');
+CREATE TRIGGER journal_order_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+GRANT SELECT ON journal_order TO ferrex_engine;
 
 CREATE TABLE lease (
     only_row   boolean NOT NULL DEFAULT true,
@@ -102,6 +135,50 @@ COMMENT ON TABLE lease IS 'Which process owns the ledger and until when others l
 COMMENT ON COLUMN lease.address IS 'Base address of its internal HTTP/2 listener';
 COMMENT ON COLUMN lease.owner IS 'Random name of the process';
 GRANT SELECT ON lease TO ferrex_engine;
+
+CREATE TABLE market (
+    id         integer NOT NULL,
+    spec       jsonb NOT NULL,
+    state      smallint NOT NULL,
+    fees       jsonb NOT NULL,
+    last_price bigint NOT NULL,
+    last_order bigint NOT NULL,
+    CONSTRAINT market_pkey PRIMARY KEY (id)
+);
+COMMENT ON TABLE market IS 'Markets as of projection.journal_id';
+COMMENT ON COLUMN market.last_order IS 'The last number that an order was given; 0 before the first';
+COMMENT ON COLUMN market.last_price IS 'Of the last trade, in ticks; 0 before the first';
+COMMENT ON COLUMN market.state IS '1 open, 2 cancel only, 3 halted, 4 auction';
+GRANT INSERT, SELECT, UPDATE ON market TO ferrex_engine;
+
+CREATE TABLE open_order (
+    market      integer NOT NULL,
+    order_no    bigint NOT NULL,
+    owner       uuid NOT NULL,
+    side        smallint NOT NULL,
+    limit_price bigint NOT NULL,
+    lots        bigint NOT NULL,
+    lots_left   bigint NOT NULL,
+    shown       bigint NOT NULL,
+    display     bigint NOT NULL,
+    value       numeric(39,0) NOT NULL,
+    by_market   boolean NOT NULL,
+    tif         smallint NOT NULL,
+    stop        bigint NOT NULL,
+    waiting     boolean NOT NULL,
+    expires_at  timestamp with time zone,
+    self_trade  smallint NOT NULL,
+    priority    bigint NOT NULL,
+    held        numeric(39,0) NOT NULL,
+    account     integer NOT NULL,
+    client      uuid,
+    CONSTRAINT open_order_pkey PRIMARY KEY (market, order_no),
+    CONSTRAINT open_order_held_check CHECK ((held >= (0)::numeric))
+);
+COMMENT ON TABLE open_order IS 'Open orders as of projection.journal_id, prices in ticks and quantities in lots';
+COMMENT ON COLUMN open_order.held IS 'What it has set aside of account, part of balance.held';
+COMMENT ON COLUMN open_order.priority IS 'Place in time: of two orders at one price the lower is first';
+GRANT DELETE, INSERT, SELECT, UPDATE ON open_order TO ferrex_engine;
 
 CREATE TABLE outbox (
     seq          bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -184,7 +261,7 @@ CREATE TABLE schema_migration (
 COMMENT ON TABLE schema_migration IS 'Which changes this schema has had, with the checksum of each';
 GRANT SELECT ON schema_migration TO ferrex_engine;
 
-CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, account_ids integer[], account_owners uuid[], account_purposes smallint[], account_assets integer[], commands uuid[], fingerprints bigint[], ats timestamp with time zone[], row_references uuid[], debits integer[], credits integer[], assets integer[], reasons smallint[], kinds smallint[], refusals smallint[], lasts boolean[], amounts numeric[], holds uuid[], expiries timestamp with time zone[])
+CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, account_ids integer[], account_owners uuid[], account_purposes smallint[], account_assets integer[], commands uuid[], fingerprints bigint[], ats timestamp with time zone[], row_references uuid[], debits integer[], credits integer[], assets integer[], reasons smallint[], kinds smallint[], refusals smallint[], lasts boolean[], amounts numeric[], holds uuid[], expiries timestamp with time zone[], places integer[], markets integer[], orders bigint[], others bigint[], prices bigint[], order_lots bigint[], lefts bigint[], displays bigint[], stops bigint[], order_flags integer[], fees numeric[], clients uuid[], order_details jsonb[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -208,6 +285,15 @@ BEGIN
                   amounts, holds, expiries) WITH ORDINALITY
            AS r (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
                  expires_at, place);
+    IF cardinality(places) > 0 THEN
+        INSERT INTO journal_order (id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client,
+                                   details)
+        SELECT previous + o.place, o.market, o.order_no, o.other_no, o.price, o.lots, o.lots_left, o.display, o.stop, o.flags,
+               o.fee, o.client, o.details
+          FROM unnest(places, markets, orders, others, prices, order_lots, lefts, displays, stops, order_flags, fees, clients,
+                      order_details)
+               AS o (place, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details);
+    END IF;
 END
 $function$
 ;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::books::{Books, Held};
 use crate::report::KEPT_MAX;
-use crate::rules::{self, EXPIRE, MOVE, POST, REFUSED, RESERVE, Side, VOID};
+use crate::rules::{self, EXPIRE, FEES, MOVE, POST, REFUSED, RESERVE, Side, VOID};
 use crate::{AccountFact, Finding, Invariant, Projection, Report, Rights, RowFact};
 
 /// Judges facts. Hand over rights and accounts, the projection, every row in the order of ids, and [`Auditor::finish`].
@@ -21,6 +21,10 @@ pub struct Auditor {
     open_command: Option<(Uuid, i64)>,
     commands: HashSet<Uuid>,
     effects: HashMap<(Uuid, i64), i64>,
+    /// What orders have set aside, by market and number.
+    orders: HashMap<(i64, i64), Held>,
+    /// The house's fees account of each asset.
+    fees: HashMap<i64, i64>,
     report: Report,
 }
 
@@ -32,6 +36,10 @@ impl Auditor {
 
     fn find(&mut self, invariant: Invariant, asset: Option<i64>, detail: String) {
         self.report.found += 1;
+        match asset {
+            Some(asset) => drop(self.report.assets_at_fault.insert(asset)),
+            None => self.report.concerns_all = true,
+        }
         if self.report.findings.len() < KEPT_MAX {
             self.report.findings.push(Finding {
                 invariant,
@@ -80,6 +88,9 @@ impl Auditor {
                 asset,
                 format!("account {id} exists under another number"),
             );
+        }
+        if fact.owner.is_none() && fact.purpose == FEES {
+            self.fees.insert(fact.asset, id);
         }
         if rules::side(fact.purpose).is_none() {
             self.find(
@@ -135,9 +146,12 @@ impl Auditor {
                     );
                 }
             }
+            kind if rules::is_trading(kind) => self.trading(row),
             kind => self.find(Invariant::I10, None, format!("row {} is of kind {kind}", row.id)),
         }
-        if row.kind != REFUSED {
+        if rules::is_trading(row.kind) {
+            self.trading_shape(row);
+        } else if row.kind != REFUSED {
             self.shape(row);
         }
         self.compare_when_reached();
@@ -269,8 +283,14 @@ impl Auditor {
         if (row.kind == MOVE) != row.hold.is_none() {
             self.find(Invariant::I06, asset, format!("row {id} and its hold do not fit"));
         }
-        for account in [row.debit, row.credit] {
-            let Some(entry) = self.books.accounts.get(&account) else {
+        self.not_overdrawn(row, &[row.debit, row.credit]);
+    }
+
+    /// I05: nothing is negative, and nothing is set aside that is not there.
+    fn not_overdrawn(&mut self, row: &RowFact, accounts: &[i64]) {
+        let (id, asset) = (row.id, Some(row.asset));
+        for account in accounts {
+            let Some(entry) = self.books.accounts.get(account) else {
                 continue;
             };
             if entry.balance().is_none_or(|balance| balance < entry.held) {
@@ -410,6 +430,7 @@ impl Auditor {
             );
         }
         self.compare_holds(&projection);
+        self.compare_orders(&projection);
     }
 
     fn compare_holds(&mut self, projection: &Projection) {
@@ -441,5 +462,6 @@ impl Auditor {
     }
 }
 
+mod orders;
 #[cfg(test)]
 mod tests;

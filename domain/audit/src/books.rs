@@ -99,6 +99,13 @@ impl Books {
         let Some(left) = held.left.checked_sub(amount.0) else {
             return false;
         };
+        held.left = left;
+        held.closed = left.is_zero();
+        self.hold_released(account, amount)
+    }
+
+    /// Lowers what is held of an account; false when that cannot be.
+    pub(crate) fn hold_released(&mut self, account: i64, amount: Units) -> bool {
         let Some(entry) = self.accounts.get_mut(&account) else {
             return false;
         };
@@ -106,8 +113,6 @@ impl Books {
             return false;
         };
         entry.held = rest;
-        held.left = left;
-        held.closed = left.is_zero();
         true
     }
 }

@@ -65,6 +65,34 @@ pub struct RowFact {
     pub refusal: i64,
     /// Whether it is the last row of its command.
     pub last: bool,
+    /// What it has about a market or an order.
+    pub order: Option<OrderFact>,
+}
+
+/// A row of `journal_order`, as far as money depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderFact {
+    /// Number of the market.
+    pub market: i64,
+    /// Number of the order; in a trade of the one that pays.
+    pub order: i64,
+    /// In a trade, whether the paying order had set the amount aside.
+    pub maker: bool,
+    /// In a trade, what the payee passes on to the house.
+    pub fee: Units,
+}
+
+/// A row of `open_order`, as far as money depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenOrderFact {
+    /// Number of the market.
+    pub market: i64,
+    /// Number of the order.
+    pub order: i64,
+    /// The account it has set something aside of.
+    pub account: i64,
+    /// How much.
+    pub held: Units,
 }
 
 /// A row of `balance`.
@@ -100,6 +128,8 @@ pub struct Projection {
     pub balances: Vec<BalanceFact>,
     /// Holds.
     pub holds: Vec<HoldFact>,
+    /// Open orders.
+    pub orders: Vec<OpenOrderFact>,
 }
 
 /// Who may do what to the journal.

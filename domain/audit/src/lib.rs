@@ -20,5 +20,7 @@ mod report;
 pub mod rules;
 
 pub use auditor::Auditor;
-pub use facts::{AccountFact, BalanceFact, HoldFact, Projection, Rights, RowFact, Units};
+pub use facts::{
+    AccountFact, BalanceFact, HoldFact, OpenOrderFact, OrderFact, Projection, Rights, RowFact, Units,
+};
 pub use report::{Finding, Invariant, Report};

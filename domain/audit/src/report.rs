@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The invariant that a finding breaks, as `faults.md` numbers them.
@@ -52,20 +53,16 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many there are in all.
     pub found: u64,
+    /// The assets that any finding names, also one that was not kept.
+    pub assets_at_fault: BTreeSet<i64>,
+    /// Whether any finding names no asset.
+    pub concerns_all: bool,
 }
 
 impl Report {
     /// Whether nothing was found.
     pub const fn is_clean(&self) -> bool {
         self.found == 0
-    }
-
-    /// The assets that findings name, for whoever halts them.
-    pub fn assets_at_fault(&self) -> Vec<i64> {
-        let mut assets: Vec<i64> = self.findings.iter().filter_map(|finding| finding.asset).collect();
-        assets.sort_unstable();
-        assets.dedup();
-        assets
     }
 }
 

@@ -23,6 +23,13 @@ pub(crate) const POST: i64 = 3;
 pub(crate) const VOID: i64 = 4;
 pub(crate) const EXPIRE: i64 = 5;
 pub(crate) const REFUSED: i64 = 6;
+pub(crate) const TRADE: i64 = 7;
+pub(crate) const ORDER_PLACED: i64 = 8;
+pub(crate) const LIFTED: i64 = 9;
+pub(crate) const ORDER_SET: i64 = 10;
+pub(crate) const ORDER_ENDED: i64 = 11;
+pub(crate) const MARKET_CREATED: i64 = 12;
+pub(crate) const TIER_SET: i64 = 15;
 
 const DEPOSIT: i64 = 1;
 const DEPOSIT_REVERSAL: i64 = 2;
@@ -35,6 +42,8 @@ const HOLD_EXPIRY: i64 = 8;
 const NETWORK_FEE: i64 = 9;
 const UNCLAIMED: i64 = 10;
 const INTERNAL_WITHDRAWAL: i64 = 11;
+const TRADING: i64 = 12;
+const MARKET_ADMIN: i64 = 13;
 
 /// The side that increases accounts of a purpose; `None` for a purpose that the audit does not know.
 pub(crate) const fn side(purpose: i64) -> Option<Side> {
@@ -43,6 +52,11 @@ pub(crate) const fn side(purpose: i64) -> Option<Side> {
         DEBT | DEPOSIT_ADDRESSES | HOT_WALLET | COLD_WALLET | NETWORK_FEES => Some(Side::Debit),
         _ => None,
     }
+}
+
+/// Whether rows of a kind are about a market, an order or a tier.
+pub(crate) const fn is_trading(kind: i64) -> bool {
+    TRADE <= kind && kind <= TIER_SET
 }
 
 /// Whether accounts of a purpose belong to people; the others belong to the house.
@@ -82,6 +96,8 @@ pub(crate) const fn may_move(reason: i64, debited: i64, credited: i64) -> bool {
             CAPITAL => matches!(credited, HOT_WALLET | COLD_WALLET | DEPOSIT_ADDRESSES),
             _ => false,
         },
+        // opening a market trades what has gathered in its auction
+        TRADING | MARKET_ADMIN => matches!(debited, WALLET) && matches!(credited, WALLET),
         NETWORK_FEE => {
             matches!(debited, NETWORK_FEES | FEES | CAPITAL)
                 && matches!(credited, HOT_WALLET | COLD_WALLET | DEPOSIT_ADDRESSES)
@@ -104,6 +120,8 @@ pub(crate) const fn may_occur(reason: i64, kind: i64) -> bool {
         WITHDRAWAL_SETTLEMENT | INTERNAL_WITHDRAWAL => matches!(kind, MOVE | POST | VOID),
         WITHDRAWAL_RELEASE => matches!(kind, VOID | MOVE),
         HOLD_EXPIRY => kind == EXPIRE,
+        TRADING => TRADE <= kind && kind <= ORDER_ENDED,
+        MARKET_ADMIN => is_trading(kind) && kind != ORDER_PLACED,
         _ => false,
     }
 }

@@ -5,6 +5,8 @@ use ferrex_time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::{AmendOrder, FeeRate, MarketId, MarketSpec, MarketState, OrderRef, PlaceOrder};
+
 /// An order to the engine: all of it happens, or none.
 ///
 /// Everything that is not a function of the engine's state comes in the command, the time included, so that a replay
@@ -25,12 +27,68 @@ pub struct Command {
     pub action: Action,
 }
 
-/// What shall happen. Orders join here as further variants.
+/// What shall happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Action {
     /// Steps that happen together, in this order.
     Transfer(Vec<Step>),
+    /// Creates a market, halted.
+    CreateMarket {
+        /// Its number.
+        market: MarketId,
+        /// What it trades.
+        spec: MarketSpec,
+    },
+    /// Changes what may happen in a market. Opening it first trades, at one price, the orders that reach each other.
+    SetMarketState {
+        /// The market.
+        market: MarketId,
+        /// Its new state.
+        state: MarketState,
+    },
+    /// Sets the fees of a market by tier, from tier 0 on; a person above the last tier has the last.
+    SetFees {
+        /// The market.
+        market: MarketId,
+        /// By tier; none charge nothing.
+        rates: Vec<FeeRate>,
+    },
+    /// Sets a person's fee tier in all markets. Who has traded how much in 30 days is counted outside, from the journal's
+    /// trades, since volumes in different assets need prices to be compared.
+    SetFeeTier {
+        /// The person.
+        owner: Uuid,
+        /// From 0 on, where everybody begins.
+        tier: u8,
+    },
+    /// Places an order.
+    PlaceOrder(PlaceOrder),
+    /// Changes a resting order. Less quantity at the same price keeps its place in the queue.
+    AmendOrder(AmendOrder),
+    /// Cancels an order.
+    CancelOrder {
+        /// The market.
+        market: MarketId,
+        /// The person whose order it is.
+        owner: Uuid,
+        /// The order.
+        order: OrderRef,
+    },
+    /// Cancels all orders of a person in a market.
+    CancelAll {
+        /// The market.
+        market: MarketId,
+        /// The person.
+        owner: Uuid,
+    },
+    /// Ends orders whose time is over, 1,000 at most, and goes on with a cascade of stops that was cut.
+    ExpireOrders {
+        /// The market.
+        market: MarketId,
+        /// The time up to which they end.
+        now: Timestamp,
+    },
 }
 
 /// One movement or one change of a hold.
@@ -134,11 +192,15 @@ pub enum Reason {
     Unclaimed = 10,
     /// A withdrawal to one of our own addresses, paid inside the house.
     InternalWithdrawal = 11,
+    /// A person trades: orders, their amendments and their ends.
+    Trading = 12,
+    /// The operator creates or changes a market, its fees or a person's tier.
+    MarketAdmin = 13,
 }
 
 impl Reason {
     /// Every reason there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Deposit,
         Self::DepositReversal,
         Self::Transfer,
@@ -150,6 +212,8 @@ impl Reason {
         Self::NetworkFee,
         Self::Unclaimed,
         Self::InternalWithdrawal,
+        Self::Trading,
+        Self::MarketAdmin,
     ];
 
     /// The stored number.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::known::{Known, Window, lowest_id_at};
+use crate::orders::{self, Trading};
 use crate::{
     AccountRow, Action, Balance, Batch, Command, JournalRow, Outcome, Refusal, Rest, RowKind, Step,
     fingerprint,
@@ -19,6 +20,7 @@ pub const STEPS_MAX: usize = 64;
 pub struct Engine {
     pub(crate) shard: u16,
     pub(crate) ledger: Ledger,
+    pub(crate) trading: Trading,
     pub(crate) known: Window,
     /// Id of the last row.
     pub(crate) sequence: u64,
@@ -27,10 +29,10 @@ pub struct Engine {
 }
 
 /// What rows of one command have in common.
-struct Head<'a> {
+pub(crate) struct Head<'a> {
     command: &'a Command,
     fingerprint: u64,
-    at: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 impl Engine {
@@ -39,6 +41,7 @@ impl Engine {
         Self {
             shard,
             ledger: Ledger::default(),
+            trading: Trading::default(),
             known: Window::default(),
             sequence: 0,
             unfinished: None,
@@ -53,8 +56,7 @@ impl Engine {
         if let Some(known) = self.known.find(command.id) {
             return known.answer(fingerprint);
         }
-        let Action::Transfer(steps) = &command.action;
-        if let Err(refusal) = check(command.at, steps) {
+        if let Err(refusal) = check(command.at, &command.action) {
             return Outcome::Refused { sequence: 0, refusal };
         }
         let head = Head {
@@ -64,8 +66,11 @@ impl Engine {
         };
         let (before, first_row) = (self.sequence, out.rows.len());
         self.ledger.begin();
-        let refused = steps.iter().find_map(|step| self.step(&head, step, out).err());
-        let outcome = if let Some(refusal) = refused {
+        let decided = match &command.action {
+            Action::Transfer(steps) => steps.iter().try_for_each(|step| self.step(&head, step, out)),
+            action => self.trade(&head, action, out),
+        };
+        let outcome = if let Err(refusal) = decided {
             self.ledger.rollback();
             out.rows.truncate(first_row);
             self.sequence = before + 1;
@@ -214,7 +219,10 @@ impl Engine {
     /// The holds of a command that are neither open nor remembered as closed and are older than the window, so that
     /// the projection must be asked about them before [`Engine::apply`].
     pub fn holds_to_look_up<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = HoldId> + 'a {
-        let Action::Transfer(steps) = &command.action;
+        let steps: &[Step] = match &command.action {
+            Action::Transfer(steps) => steps,
+            _ => &[],
+        };
         steps.iter().filter_map(Step::hold).filter(|hold| {
             !self.known.reaches(hold.uuid())
                 && self.ledger.find_hold(*hold).is_none()
@@ -292,7 +300,8 @@ impl Engine {
         self.unfinished.is_none()
     }
 
-    /// SHA-256 over accounts with their balances and over open holds, each sorted: equal states, equal hashes.
+    /// SHA-256 over accounts with their balances and over open holds, each sorted, and over markets with their queues, where
+    /// there are any: equal states, equal hashes.
     pub fn state_hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         let mut accounts: Vec<_> = self.ledger.accounts().collect();
@@ -323,12 +332,13 @@ impl Engine {
                     .to_le_bytes(),
             );
         }
+        self.hash_trading(&mut hash);
         hash.finalize().into()
     }
 }
 
 impl Head<'_> {
-    fn row(&self, id: u64, kind: RowKind) -> JournalRow {
+    pub(crate) fn row(&self, id: u64, kind: RowKind) -> JournalRow {
         JournalRow {
             id,
             command: self.command.id,
@@ -345,6 +355,8 @@ impl Head<'_> {
             expires_at: None,
             refusal: 0,
             last: false,
+            order: None,
+            details: None,
         }
     }
 }
@@ -356,7 +368,11 @@ fn whole_micros(at: Timestamp) -> Timestamp {
 
 /// Refuses what is wrong whatever the state is, and what the journal's columns could not hold: a batch that the
 /// database refuses would come again for ever.
-fn check(at: Timestamp, steps: &[Step]) -> Result<(), Refusal> {
+fn check(at: Timestamp, action: &Action) -> Result<(), Refusal> {
+    let Action::Transfer(steps) = action else {
+        check_time(at)?;
+        return orders::check(action);
+    };
     if steps.is_empty() || steps.len() > STEPS_MAX {
         return Err(Refusal::StepCount);
     }
@@ -409,7 +425,7 @@ fn check_money(asset: AssetId, amount: Amount) -> Result<(), Refusal> {
     }
 }
 
-fn check_time(at: Timestamp) -> Result<(), Refusal> {
+pub(crate) fn check_time(at: Timestamp) -> Result<(), Refusal> {
     // The first second of the year 10000.
     const END: i64 = 253_402_300_800;
     if (0..END).contains(&at.timestamp()) {

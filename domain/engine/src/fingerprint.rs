@@ -17,6 +17,7 @@ pub fn fingerprint(command: &Command) -> u64 {
                 encode_step(step, &mut bytes);
             }
         }
+        other => crate::orders::encode(other, &mut bytes),
     }
     xxh3_64(&bytes)
 }
@@ -101,7 +102,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::Reason;
+    use crate::{
+        AmendOrder, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, OrderRef, PlaceOrder, Reason,
+        SelfTrade, Side, Terms, Tif,
+    };
 
     fn command(step: Step) -> Command {
         Command {
@@ -167,6 +171,102 @@ mod tests {
             3_675_370_329_520_286_343,
             4_107_261_798_265_939_250,
             9_070_283_013_144_078_155,
+        ];
+        assert_eq!(golden, stored);
+    }
+
+    #[test]
+    fn the_stored_fingerprints_of_orders_stay_what_they_are() {
+        let (market, owner, amount) = (MarketId(3), Uuid::from_u128(5), Amount::new(7));
+        let spec = MarketSpec {
+            base: AssetId(1),
+            quote: AssetId(2),
+            per: Amount::new(10),
+            tick: amount,
+            lot: Amount::new(20),
+            price_max: Amount::new(700),
+            quantity_min: Amount::new(20),
+            quantity_max: Amount::new(2_000),
+            value_min: amount,
+            band_ppm: 9,
+            open_orders_max: 8,
+            reference_price: Some(amount),
+        };
+        let order = |kind| PlaceOrder {
+            market,
+            owner,
+            side: Side::Sell,
+            kind,
+            terms: Terms::default(),
+        };
+        let limit = OrderKind::Limit {
+            price: amount,
+            quantity: Amount::new(20),
+            tif: Tif::PostOnly,
+        };
+        let terms = Terms {
+            stop: Some(amount),
+            display: Some(Amount::new(20)),
+            expires_at: Some(from_micros(9)),
+            self_trade: SelfTrade::Decrement,
+            client: Some(owner),
+        };
+        let (value, protection) = (amount, Amount::new(14));
+        let (quantity, now) = (amount, from_micros(4));
+        let rates = vec![FeeRate {
+            maker_ppm: 1,
+            taker_ppm: 2,
+        }];
+        let state = MarketState::Auction;
+        let amend = AmendOrder {
+            market,
+            owner,
+            order: OrderRef::Client(owner),
+            price: None,
+            quantity: Some(amount),
+        };
+        let golden = [
+            Action::CreateMarket { market, spec },
+            Action::SetMarketState { market, state },
+            Action::SetFees { market, rates },
+            Action::SetFeeTier { owner, tier: 3 },
+            Action::PlaceOrder(order(limit)),
+            Action::PlaceOrder(PlaceOrder {
+                terms,
+                ..order(limit)
+            }),
+            Action::PlaceOrder(order(OrderKind::Market { quantity, protection })),
+            Action::PlaceOrder(order(OrderKind::MarketByValue { value, protection })),
+            Action::AmendOrder(amend),
+            Action::CancelOrder {
+                market,
+                owner,
+                order: OrderRef::Number(6),
+            },
+            Action::CancelAll { market, owner },
+            Action::ExpireOrders { market, now },
+        ]
+        .map(|action| {
+            fingerprint(&Command {
+                action,
+                ..command(Step::Void {
+                    hold: HoldId::from_uuid(Uuid::nil()),
+                })
+            })
+        });
+        let stored = [
+            1_448_959_018_597_100_899,
+            8_345_381_886_790_838_690,
+            4_488_517_909_004_275_666,
+            11_721_561_052_533_595_559,
+            17_757_741_481_182_521_552,
+            10_169_916_426_377_746_956,
+            8_849_933_687_067_768_025,
+            3_631_190_151_741_195_895,
+            11_337_608_466_168_161_230,
+            1_692_440_204_206_641_012,
+            3_138_345_912_837_869_129,
+            15_892_909_235_925_459_049,
         ];
         assert_eq!(golden, stored);
     }

@@ -10,8 +10,10 @@
 //!   closed holds ([`Engine::holds_to_look_up`], [`Engine::remember_closed`]).
 //! - A refusal that depends on the state is remembered like a success and costs one row.
 //!
-//! Extension point: a new kind of order is a variant of [`Action`]. It draws its row ids from the same sequence and
-//! puts its own row type beside [`Batch::rows`]; nothing of the transfers changes.
+//! - Markets and orders are in [`orders`](self::PlaceOrder): an order reserves, matches and settles in one command.
+//!
+//! Extension point: a new kind of command is a variant of [`Action`]. It draws its row ids from the same sequence, takes new
+//! numbers in [`RowKind`], [`Refusal`] and the fingerprint, and never changes what a stored number means.
 
 mod command;
 mod engine;
@@ -19,6 +21,7 @@ mod engine;
 mod examples;
 mod fingerprint;
 mod known;
+mod orders;
 mod outcome;
 #[cfg(test)]
 mod properties;
@@ -29,8 +32,13 @@ pub use command::{Action, Command, Reason, Rest, Step};
 pub use engine::{Engine, STEPS_MAX};
 pub use fingerprint::fingerprint;
 pub use known::{Known, lowest_id_at};
+pub use orders::{
+    AmendOrder, Details, FeeRate, MarketId, MarketSpec, MarketState, MarketView, OrderChanges, OrderFlags,
+    OrderKind, OrderPart, OrderRef, OrderState, PlaceOrder, Terms,
+};
 pub use outcome::{Balance, Outcome, Refusal};
 pub use replay::{ReplayError, Restore};
 pub use row::{AccountRow, Batch, JournalRow, RowKind};
 
 pub use ferrex_ledger::{AccountState, Changes, HoldState};
+pub use ferrex_matching::{End, OrderNo, SelfTrade, Side, Sizes, Tif};

@@ -50,6 +50,66 @@ pub enum Refusal {
     /// A hold would be posted to the account that it is on.
     #[error("a hold cannot be posted to its own account")]
     PostToSelf = 8,
+    /// No market has this number.
+    #[error("there is no such market")]
+    MarketUnknown = 20,
+    /// The number of a market is taken.
+    #[error("a market of this number exists already")]
+    MarketExists = 21,
+    /// The market is halted.
+    #[error("the market is halted")]
+    Halted = 22,
+    /// The market takes no orders and no amendments.
+    #[error("orders can only be cancelled")]
+    CancelOnly = 23,
+    /// An order that an auction cannot take.
+    #[error("an auction takes resting limit orders and stops only")]
+    NotInAuction = 24,
+    /// A price between two ticks.
+    #[error("the price is not a multiple of the tick")]
+    OffTick = 25,
+    /// A quantity between two lots.
+    #[error("the quantity is not a multiple of the lot")]
+    OffLot = 26,
+    /// Quantity or value below the market's least, or not one lot for the value.
+    #[error("the order is too small")]
+    TooSmall = 27,
+    /// Quantity, value or price above the market's most.
+    #[error("the order is too large")]
+    TooLarge = 28,
+    /// A price outside the market's band.
+    #[error("the price is too far from the last trade")]
+    PriceOutsideBand = 29,
+    /// The person has as many orders open as the market allows.
+    #[error("too many open orders")]
+    TooManyOpenOrders = 30,
+    /// A post-only order would trade at once.
+    #[error("a post-only order would take")]
+    WouldTake = 31,
+    /// A fill-or-kill order cannot be filled at once.
+    #[error("the order cannot be filled at once")]
+    NotFillable = 32,
+    /// A market order finds nothing within its protection price.
+    #[error("there is nothing to trade with")]
+    NoLiquidity = 33,
+    /// It would first, or in an auction could, trade with an order of the same person.
+    #[error("the order would trade with its own owner")]
+    SelfTrade = 34,
+    /// The person has no such order open in this market.
+    #[error("there is no such open order")]
+    OrderUnknown = 35,
+    /// The person has an open order of this name in this market.
+    #[error("an open order has this client id")]
+    ClientIdTaken = 36,
+    /// A stop that waits is cancelled and placed anew.
+    #[error("a stop that waits cannot be amended")]
+    OrderWaits = 37,
+    /// Nothing would change.
+    #[error("there is nothing to do")]
+    NothingToDo = 38,
+    /// The order would have expired at once.
+    #[error("the expiry is past")]
+    ExpiryPast = 39,
     /// No step, or more than a command may have.
     #[error("a command has 1 to 64 steps")]
     StepCount = 100,
@@ -71,11 +131,23 @@ pub enum Refusal {
     /// An asset number above 2^31 - 1.
     #[error("an asset number is below 2^31")]
     AssetOutOfRange = 106,
+    /// Number, assets or bounds of a market that cannot be.
+    #[error("the market's bounds cannot be")]
+    MarketSpec = 120,
+    /// One lot at one tick would not cost a whole number of smallest units.
+    #[error("a tick of one lot is no whole amount")]
+    TickOfLot = 121,
+    /// Terms that exclude each other.
+    #[error("the order combines what excludes itself")]
+    OrderShape = 122,
+    /// Fee rates above one, or too many tiers.
+    #[error("a fee is at most all, in at most 64 tiers")]
+    FeeRates = 123,
 }
 
 impl Refusal {
     /// Every refusal there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 39] = [
         Self::InsufficientAvailable,
         Self::HoldUnknown,
         Self::HoldClosed,
@@ -91,6 +163,30 @@ impl Refusal {
         Self::IdReused,
         Self::TimeOutOfRange,
         Self::AssetOutOfRange,
+        Self::MarketUnknown,
+        Self::MarketExists,
+        Self::Halted,
+        Self::CancelOnly,
+        Self::NotInAuction,
+        Self::OffTick,
+        Self::OffLot,
+        Self::TooSmall,
+        Self::TooLarge,
+        Self::PriceOutsideBand,
+        Self::TooManyOpenOrders,
+        Self::WouldTake,
+        Self::NotFillable,
+        Self::NoLiquidity,
+        Self::SelfTrade,
+        Self::OrderUnknown,
+        Self::ClientIdTaken,
+        Self::OrderWaits,
+        Self::NothingToDo,
+        Self::ExpiryPast,
+        Self::MarketSpec,
+        Self::TickOfLot,
+        Self::OrderShape,
+        Self::FeeRates,
     ];
 
     /// The stored number.

@@ -246,7 +246,7 @@ proptest! {
                     prop_assert_eq!(left[&id], Some(row.amount));
                     left.insert(id, None);
                 }
-                RowKind::Move | RowKind::Refused => prop_assert!(false, "{:?} has a hold", row.kind),
+                _ => prop_assert!(false, "{:?} has a hold", row.kind),
             }
         }
     }

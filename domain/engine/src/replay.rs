@@ -1,12 +1,15 @@
 //! The other way to the same state: what was decided before is applied, never decided again.
 
+use std::collections::BTreeMap;
+
 use ferrex_ids::CommandId;
 use ferrex_ledger::{AccountId, AccountState, Hold, HoldState, Impossible, Ledger};
 use ferrex_time::Timestamp;
 use uuid::Uuid;
 
 use crate::known::{Known, Window, lowest_id_at};
-use crate::{AccountRow, Engine, JournalRow, Outcome, Refusal, RowKind};
+use crate::orders::Trading;
+use crate::{AccountRow, Engine, JournalRow, MarketId, OrderNo, Outcome, Refusal, RowKind};
 
 /// Why a journal or a projection cannot be replayed: it is damaged or incomplete, and the engine must not run on it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +43,30 @@ pub enum ReplayError {
         #[source]
         source: Impossible,
     },
+    /// A row about an order lacks what its kind needs.
+    #[error("row {0} lacks its order")]
+    NoOrder(u64),
+    /// A row names a market that is not there, or creates one that cannot be.
+    #[error("row {0} has no market")]
+    NoMarket(u64),
+    /// A row releases or spends what its order has not set aside.
+    #[error("row {0} does not fit what its order has set aside")]
+    Held(u64),
+    /// A row cannot have happened in its book.
+    #[error("row {id}")]
+    Book {
+        /// Id of the row.
+        id: u64,
+        /// Why.
+        #[source]
+        source: ferrex_matching::Impossible,
+    },
+    /// A projected market, or the market of a projected order, cannot be.
+    #[error("projected market {0:?}")]
+    ProjectedMarket(MarketId),
+    /// A projected order cannot be.
+    #[error("a projected order of market {0:?}")]
+    ProjectedOrder(MarketId, #[source] ferrex_matching::Impossible),
     /// An account or projected state cannot be.
     #[error("a projected account or hold")]
     Projection(#[source] Impossible),
@@ -48,7 +75,8 @@ pub enum ReplayError {
 /// A projection on its way into an engine: accounts first, then holds and remembered commands.
 #[derive(Debug)]
 pub struct Restore {
-    engine: Engine,
+    pub(crate) engine: Engine,
+    pub(crate) last_orders: BTreeMap<MarketId, OrderNo>,
 }
 
 impl Restore {
@@ -60,10 +88,12 @@ impl Restore {
             engine: Engine {
                 shard,
                 ledger: Ledger::default(),
+                trading: Trading::default(),
                 known,
                 sequence: 0,
                 unfinished: None,
             },
+            last_orders: BTreeMap::new(),
         }
     }
 
@@ -111,10 +141,16 @@ impl Restore {
 
     /// The engine as of journal id `sequence`, to which the tail is then replayed.
     pub fn finish(mut self, sequence: u64) -> Result<Engine, ReplayError> {
-        self.engine.ledger.check().map_err(ReplayError::Projection)?;
+        self.finish_markets();
+        let orders = self.engine.held_by_orders();
+        self.engine
+            .ledger
+            .check_with(orders)
+            .map_err(ReplayError::Projection)?;
         self.engine.sequence = sequence;
         // What comes out of the projection need not go back into it.
         self.engine.drain_changes();
+        self.engine.drain_order_changes();
         Ok(self.engine)
     }
 }
@@ -176,6 +212,9 @@ impl Engine {
     }
 
     fn replay_effect(&mut self, row: &JournalRow) -> Result<(), ReplayError> {
+        if row.kind.is_trading() {
+            return self.replay_trading(row);
+        }
         let hold = || row.hold.ok_or(ReplayError::NoHold(row.id));
         let (debit, credit) = (AccountId(row.debit), AccountId(row.credit));
         let effect = match row.kind {
@@ -191,7 +230,7 @@ impl Engine {
             }
             RowKind::Post => self.ledger.replay_post(hold()?, credit, row.amount),
             RowKind::Void | RowKind::Expire => self.ledger.replay_release(hold()?, row.amount),
-            RowKind::Refused => Ok(()),
+            _ => Ok(()),
         };
         effect.map_err(|source| ReplayError::Row { id: row.id, source })
     }

@@ -4,6 +4,8 @@ use ferrex_ledger::AccountKey;
 use ferrex_time::Timestamp;
 use uuid::Uuid;
 
+use crate::{Details, OrderPart};
+
 /// What a journal row records. The numbers are stored and never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -20,6 +22,28 @@ pub enum RowKind {
     Expire = 5,
     /// Nothing happened; the refusal is remembered.
     Refused = 6,
+    /// One leg of a trade: an amount moved from `debit`, the wallet of the paying order, to `credit`, and `fee` of it on to
+    /// the house's fees account of the asset. An order that rested pays out of what it has set aside, one that came out of
+    /// what is available. The legs of a trade are two rows, quote asset first; lots of the paying order only.
+    Trade = 7,
+    /// An order was accepted; its trades, if any, stand before. `amount` of `debit` is set aside for it; `credit` is the
+    /// wallet that it is paid to. One with a reason of its end was never open.
+    OrderPlaced = 8,
+    /// An order left the book to be matched anew; all `amount` that it had set aside of `debit` went back.
+    OrderLifted = 9,
+    /// An order has other values; `amount` of `debit` is what it has set aside from here on.
+    OrderSet = 10,
+    /// An order is no longer open; all `amount` that it had set aside of `debit` went back. One that trades have filled to
+    /// the last unit of what it had set aside ends without this.
+    OrderEnded = 11,
+    /// A market was created; `debit` and `credit` are the fees accounts of base and quote asset.
+    MarketCreated = 12,
+    /// The state of a market changed.
+    MarketSet = 13,
+    /// The fees of a market changed.
+    FeesSet = 14,
+    /// The fee tier of a person changed.
+    TierSet = 15,
 }
 
 impl RowKind {
@@ -37,8 +61,22 @@ impl RowKind {
             4 => Self::Void,
             5 => Self::Expire,
             6 => Self::Refused,
+            7 => Self::Trade,
+            8 => Self::OrderPlaced,
+            9 => Self::OrderLifted,
+            10 => Self::OrderSet,
+            11 => Self::OrderEnded,
+            12 => Self::MarketCreated,
+            13 => Self::MarketSet,
+            14 => Self::FeesSet,
+            15 => Self::TierSet,
             _ => return None,
         })
+    }
+
+    /// Whether it is about a market, an order or a tier, and has an [`OrderPart`].
+    pub const fn is_trading(self) -> bool {
+        self.code() >= Self::Trade.code()
     }
 }
 
@@ -80,12 +118,16 @@ pub struct JournalRow {
     pub amount: u128,
     /// The hold concerned.
     pub hold: Option<HoldId>,
-    /// Of a reservation, from when on it may expire.
+    /// Of a reservation or an order, from when on it may expire.
     pub expires_at: Option<Timestamp>,
     /// Number of the [`crate::Refusal`]; 0 for none.
     pub refusal: u16,
     /// Whether it is the last row of its command.
     pub last: bool,
+    /// What it has about a market or an order.
+    pub order: Option<OrderPart>,
+    /// What a rare kind has beside.
+    pub details: Option<Box<Details>>,
 }
 
 /// What commands have added to the books and is to be written as one.

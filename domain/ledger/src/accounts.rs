@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use ferrex_money::AssetId;
+
 use crate::{AccountId, AccountKey, Normal, Owner};
 
 /// Key, total and held part of every account, by its dense number.
@@ -14,6 +16,15 @@ pub(crate) struct Accounts {
     held: Vec<u128>,
     changed: Vec<bool>,
     changes: Vec<AccountId>,
+    /// Of each asset the sum of its debit-normal accounts, which equals that of the others.
+    issued: HashMap<AssetId, Issued>,
+}
+
+/// A sum that may exceed 128 bits.
+#[derive(Clone, Copy, Debug, Default)]
+struct Issued {
+    high: i64,
+    low: u128,
 }
 
 fn index(id: AccountId) -> usize {
@@ -90,12 +101,28 @@ impl Accounts {
 
     pub(crate) fn set(&mut self, id: AccountId, total: u128, held: u128) {
         let place = index(id);
+        if self.keys[place].account.purpose.normal() == Normal::Debit {
+            self.issue(place, total);
+        }
         self.totals[place] = total;
         self.held[place] = held;
         if !self.changed[place] {
             self.changed[place] = true;
             self.changes.push(id);
         }
+    }
+
+    fn issue(&mut self, place: usize, total: u128) {
+        let issued = self.issued.entry(self.keys[place].asset).or_default();
+        let (low, less) = issued.low.overflowing_sub(self.totals[place]);
+        let (low, more) = low.overflowing_add(total);
+        issued.low = low;
+        issued.high += i64::from(more) - i64::from(less);
+    }
+
+    /// Whether the sum of an asset exceeds 2^128 - 1.
+    pub(crate) fn is_overissued(&self, asset: AssetId) -> bool {
+        self.issued.get(&asset).is_some_and(|issued| issued.high > 0)
     }
 
     /// The accounts set since the last call, ascending, each once.

@@ -1,3 +1,4 @@
+mod orders;
 mod replay;
 
 use ferrex_ids::HoldId;
@@ -14,7 +15,7 @@ pub enum Denied {
     /// An account has less available than the movement takes.
     #[error("not enough available")]
     InsufficientAvailable,
-    /// A balance would exceed 2^128 - 1 units.
+    /// A balance, or all that there is of an asset, would exceed 2^128 - 1 units.
     #[error("a balance would overflow")]
     BalanceOverflow,
     /// There is no such hold.
@@ -192,8 +193,14 @@ impl Ledger {
         if debit.account.purpose.normal() == Normal::Credit && self.accounts.available(debit_id) < amount {
             return Err(Denied::InsufficientAvailable);
         }
+        let issues = debit.account.purpose.normal() == Normal::Debit
+            && credit.account.purpose.normal() == Normal::Credit
+            && !self.accounts.is_overissued(debit.asset);
         self.shift(debit_id, Normal::Debit, amount)?;
         self.shift(credit_id, Normal::Credit, amount)?;
+        if issues && self.accounts.is_overissued(debit.asset) {
+            return Err(Denied::BalanceOverflow);
+        }
         Ok(Movement {
             debit: debit_id,
             credit: credit_id,

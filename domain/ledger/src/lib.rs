@@ -5,7 +5,9 @@
 //!
 //! Rules: a credit-normal account (what the house owes or has earned) never has less than zero available, where
 //! available is its total less its open holds; the credits of a debit-normal account (what the house has) never
-//! exceed its debits; no balance exceeds 2^128 - 1 units; a hold is released at most once.
+//! exceed its debits; no balance, and no asset as a whole, exceeds 2^128 - 1 units; a hold is released at most once.
+//!
+//! Orders set money aside per account ([`Ledger::set_aside`]); the engine keeps what belongs to which order.
 //!
 //! Two doors lead in. The deciding methods ([`Ledger::transfer`], [`Ledger::reserve`], [`Ledger::post`],
 //! [`Ledger::release`]) check the rules. [`Ledger::replay_transfer`] and its sisters apply what was decided before and

@@ -54,6 +54,10 @@ impl Classify for Unknown {
 
 /// What the engine service receives. A dropped reply tells the caller that the outcome is unknown.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all submissions are commands, and a box for each would cost more than the room in the queue"
+)]
 pub enum Submission {
     /// Decide a command; answered after its commit.
     Command {

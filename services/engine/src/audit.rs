@@ -3,7 +3,10 @@
 //! One snapshot of the database, so it may run beside a working engine; the schema is named, so any role that may read
 //! it will do.
 
-use ferrex_audit::{AccountFact, Auditor, BalanceFact, HoldFact, Projection, Report, Rights, RowFact, Units};
+use ferrex_audit::{
+    AccountFact, Auditor, BalanceFact, HoldFact, OpenOrderFact, OrderFact, Projection, Report, Rights,
+    RowFact, Units,
+};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -95,8 +98,8 @@ async fn read(connection: &mut PgConnection) -> Result<Report, AuditError> {
 async fn rights(connection: &mut PgConnection) -> Result<Rights, AuditError> {
     // A right to a single column counts too; membership in another role is seen through by the has_… functions.
     let writers: Vec<String> = sqlx::query_scalar(
-        "SELECT r.rolname::text FROM pg_roles r, pg_class c
-          WHERE c.oid = 'engine.journal'::regclass AND r.rolcanlogin AND NOT r.rolsuper AND r.oid <> c.relowner
+        "SELECT DISTINCT r.rolname::text FROM pg_roles r, pg_class c
+          WHERE c.oid IN ('engine.journal'::regclass, 'engine.journal_order'::regclass) AND r.rolcanlogin AND NOT r.rolsuper AND r.oid <> c.relowner
             AND (has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
                  OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE'))
           ORDER BY 1",
@@ -112,8 +115,10 @@ async fn rights(connection: &mut PgConnection) -> Result<Rights, AuditError> {
     .map_err(reading("the journal's owner"))?;
     // BEFORE (2) UPDATE (16), DELETE (8), TRUNCATE (32), for each statement (not 1), enabled
     let guarded: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'engine.journal'::regclass
-                           AND tgname = 'journal_is_append_only' AND tgtype & 59 = 58 AND tgenabled IN ('O', 'A'))",
+        "SELECT count(*) = 2 FROM pg_trigger
+          WHERE (tgrelid, tgname) IN (('engine.journal'::regclass, 'journal_is_append_only'),
+                                      ('engine.journal_order'::regclass, 'journal_order_is_append_only'))
+            AND tgtype & 59 = 58 AND tgenabled IN ('O', 'A')",
     )
     .fetch_one(&mut *connection)
     .await
@@ -165,8 +170,31 @@ async fn projection(connection: &mut PgConnection) -> Result<Projection, AuditEr
         journal_id,
         balances,
         holds,
+        orders: open_orders(connection).await?,
     })
 }
+
+async fn open_orders(connection: &mut PgConnection) -> Result<Vec<OpenOrderFact>, AuditError> {
+    let orders: Vec<(i32, i64, i32, String)> =
+        sqlx::query_as("SELECT market, order_no, account, held::text FROM engine.open_order")
+            .fetch_all(connection)
+            .await
+            .map_err(reading("the open orders"))?;
+    orders
+        .into_iter()
+        .map(|(market, order, account, held)| {
+            Ok(OpenOrderFact {
+                market: market.into(),
+                order,
+                account: account.into(),
+                held: units(&held)?,
+            })
+        })
+        .collect()
+}
+
+/// Bit of `journal_order.flags`: the paying order of a trade had set the amount aside.
+const MAKER: i32 = 1 << 8;
 
 #[derive(sqlx::FromRow)]
 struct StoredRow {
@@ -183,6 +211,26 @@ struct StoredRow {
     hold: Option<Uuid>,
     refusal: i16,
     last: bool,
+    market: Option<i32>,
+    order_no: Option<i64>,
+    flags: Option<i32>,
+    fee: Option<String>,
+}
+
+impl StoredRow {
+    fn order(&self) -> Result<Option<OrderFact>, AuditError> {
+        let (Some(market), Some(order), Some(flags), Some(fee)) =
+            (self.market, self.order_no, self.flags, &self.fee)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(OrderFact {
+            market: market.into(),
+            order,
+            maker: flags & MAKER != 0,
+            fee: units(fee)?,
+        }))
+    }
 }
 
 /// The rows that follow `after`. A gap wider than a page is looked over by asking for the next row there is.
@@ -198,8 +246,11 @@ async fn page(connection: &mut PgConnection, after: i64) -> Result<Vec<RowFact>,
     .map_err(reading("the journal"))?;
     let Some(after) = next else { return Ok(Vec::new()) };
     let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT id, command, fingerprint, reason, reference, kind, debit, credit, asset, amount::text AS amount, hold, refusal, last
-           FROM engine.journal WHERE id > $1 AND id <= $1 + $2 ORDER BY id",
+        "SELECT j.id, j.command, j.fingerprint, j.reason, j.reference, j.kind, j.debit, j.credit, j.asset, j.amount::text AS amount,
+                j.hold, j.refusal, j.last, o.market, o.order_no, o.flags, o.fee::text AS fee
+           FROM (SELECT * FROM engine.journal WHERE id > $1 AND id <= $1 + $2) j
+           LEFT JOIN (SELECT * FROM engine.journal_order WHERE id > $1 AND id <= $1 + $2) o ON o.id = j.id
+          ORDER BY j.id",
     )
     .bind(after)
     .bind(PAGE)
@@ -222,6 +273,7 @@ async fn page(connection: &mut PgConnection, after: i64) -> Result<Vec<RowFact>,
                 hold: row.hold,
                 refusal: row.refusal.into(),
                 last: row.last,
+                order: row.order()?,
             })
         })
         .collect()

@@ -4,9 +4,11 @@
 //! ([`Service::client`]) or over the internal HTTP/2 listener, are decided by the pure kernel (`ferrex-engine-core`), written
 //! with one statement a batch, and answered after its commit.
 //!
-//! - **Tables** (schema `engine`): `journal`, `account` (append-only, written by `append()` alone), `head`, `lease` (changed by
-//!   functions alone), `balance`, `hold`, `projection` (made from the journal), `relay` (how far the bus has been told).
-//! - **Topic out**: `engine.journal.v1`, one `engine.journal.committed` a command that was applied. **In**: `cron.tick.v1` (job
+//! - **Tables** (schema `engine`): `journal`, `journal_order`, `account` (append-only, written by `append()` alone), `head`, `lease`
+//!   (changed by functions alone), `balance`, `hold`, `market`, `open_order`, `fee_tier`, `projection` (made from the journal),
+//!   `relay` (how far the bus has been told).
+//! - **Topic out**: `engine.journal.v1`, one `engine.journal.committed` a command that was applied;
+//!   `engine.audit.v1`, one `engine.ledger.audited` an audit. **In**: `cron.tick.v1` (job
 //!   `ledger_audit`).
 //! - **Fencing**: every batch carries its epoch and its predecessor's last row; anything else than the present epoch and
 //!   exactly the journal's end is refused by the database. The lease decides only who tries.
@@ -17,13 +19,14 @@
 //! Where to look: `owner.rs` is the loop, `standby.rs` following and taking over, `store/` the SQL, `relay.rs` the events,
 //! `audit.rs` the reader for the independent audit.
 //!
-//! To add a kind of order: 1. its variant of `Action` and its rows in `domain/engine`, 2. a table beside `journal` whose ids
-//! come from the same sequence, 3. its arrays in `append()` (a new function version), 4. its part in `store/load.rs`.
+//! To add a kind of command: 1. its variant of `Action` and its rows in `domain/engine`, 2. where its rows have columns of their
+//! own, a table beside `journal` with the same ids, as `journal_order` (`store/orders.rs`), 3. its part in the projection.
 
 pub mod audit;
 mod config;
 mod consumers;
 mod error;
+mod gather;
 mod http;
 mod jobs;
 mod lease;

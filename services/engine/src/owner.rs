@@ -15,6 +15,7 @@ use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
+use crate::gather::Patience;
 use crate::lease::Kept;
 use crate::projector::Projector;
 use crate::relay::Relay;
@@ -22,9 +23,6 @@ use crate::shared::{Role, Shared};
 use crate::standby::Taken;
 use crate::store;
 
-/// How often at most the loop lets callers that were just answered run before it takes the next batch. They send their next
-/// commands within microseconds, and a commit costs hundreds.
-const GATHER_ROUNDS: u32 = 16;
 /// How long the last projection may take when the process is shutting down.
 const LAST_PROJECTION: Duration = Duration::from_secs(2);
 
@@ -47,6 +45,7 @@ pub(crate) struct Owner<'a> {
     gathered: Vec<Submission>,
     batch: Batch,
     replies: Vec<Reply>,
+    patience: Patience,
 }
 
 impl<'a> Owner<'a> {
@@ -83,6 +82,7 @@ impl<'a> Owner<'a> {
             gathered: Vec::new(),
             batch: Batch::default(),
             replies: Vec::new(),
+            patience: Patience::default(),
         })
     }
 
@@ -115,18 +115,21 @@ impl<'a> Owner<'a> {
 
     /// Lets callers run that were answered a moment ago, and takes what they send.
     async fn gather(&mut self, submissions: &mut mpsc::Receiver<Submission>, batch_max: usize) {
-        for _ in 0..GATHER_ROUNDS {
+        let before = self.gathered.len();
+        let Some(wait) = self.patience.wait(before, batch_max) else {
+            return;
+        };
+        let began = Instant::now();
+        while self.gathered.len() < wait.until_gathered && began.elapsed() < wait.at_most {
+            // A timer is too coarse for a part of a commit.
             tokio::task::yield_now().await;
-            let before = self.gathered.len();
-            while self.gathered.len() < batch_max
+            while self.gathered.len() < wait.until_gathered
                 && let Ok(submission) = submissions.try_recv()
             {
                 self.gathered.push(submission);
             }
-            if self.gathered.len() == before {
-                return;
-            }
         }
+        self.patience.waited(&wait, before, self.gathered.len());
     }
 
     /// Decides all that was gathered, commits it, answers.
@@ -149,7 +152,9 @@ impl<'a> Owner<'a> {
                 &self.batch,
             )
             .await?;
-            metrics::histogram!("engine_commit_seconds").record(started.elapsed());
+            let took = started.elapsed();
+            self.patience.committed(self.replies.len(), took);
+            metrics::histogram!("engine_commit_seconds").record(took);
             metrics::histogram!("engine_batch_rows")
                 .record(u32::try_from(self.batch.rows.len()).unwrap_or(u32::MAX));
             kill::point("engine.after_append");

@@ -32,10 +32,14 @@ impl Projector {
         if self.writing.is_some() || to == self.reached {
             return;
         }
+        let mut changes = engine.drain_changes();
+        // In the order of the table, which touches each page once.
+        changes.accounts.sort_unstable_by_key(|account| account.id);
         let projected = Projected {
             from: self.reached,
             to,
-            changes: engine.drain_changes(),
+            changes,
+            orders: engine.drain_order_changes(),
         };
         self.writing = Some(AbortOnDropHandle::new(tokio::spawn(write(
             self.shared.clone(),

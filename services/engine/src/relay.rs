@@ -220,7 +220,7 @@ impl Telling {
                 RowKind::Post => HoldChangeKind::Posted,
                 RowKind::Void => HoldChangeKind::Voided,
                 RowKind::Expire => HoldChangeKind::Expired,
-                RowKind::Move | RowKind::Refused => continue,
+                _ => continue,
             };
             if let Some(hold) = row.hold {
                 holds.push(HoldChange {

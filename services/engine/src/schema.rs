@@ -16,6 +16,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "projection",
             sql: include_str!("../migrations/0002_projection.sql"),
         },
+        Migration {
+            version: 3,
+            name: "orders",
+            sql: include_str!("../migrations/0003_orders.sql"),
+        },
     ],
 };
 
@@ -28,8 +33,8 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     role: "ferrex_engine",
     sets: &[&ferrex_bus::MIGRATIONS, &MIGRATIONS],
     after_grants: "
-        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, account, head, lease FROM ferrex_engine;
+        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, journal_order, account, head, lease FROM ferrex_engine;
         REVOKE INSERT, DELETE ON projection, relay FROM ferrex_engine;
-        REVOKE DELETE ON balance, hold FROM ferrex_engine;
+        REVOKE DELETE ON balance, hold, market, fee_tier FROM ferrex_engine;
         REVOKE EXECUTE ON FUNCTION refuse_change() FROM ferrex_engine;",
 };

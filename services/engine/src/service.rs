@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::chain;
+use crate::jobs::ledger_audit::LedgerAudit;
 use crate::owner::Owner;
 use crate::shared::{Role, Shared};
 use crate::standby::Standby;
@@ -121,9 +122,15 @@ impl Service {
         // Nothing is known against the books until an audit finds something.
         shared.books.set_ready();
         let consuming = shared.bus.clone().map(|bus| {
-            let (db, books, shutdown) = (shared.db.clone(), shared.books.clone(), shutdown.clone());
+            let (db, shutdown) = (shared.db.clone(), shutdown.clone());
+            let audit = LedgerAudit {
+                db: db.clone(),
+                bus: bus.clone(),
+                clock: shared.clock.clone(),
+                books: shared.books.clone(),
+            };
             tokio::spawn(async move {
-                let router = consumers::router(db.clone(), books);
+                let router = consumers::router(audit);
                 supervise("engine consumers", shutdown.clone(), || {
                     ferrex_bus::serve(&bus, &db, router.clone(), shutdown.clone())
                 })

@@ -1,7 +1,7 @@
 //! A process that follows the journal and takes the lease as soon as it can be had.
 
 use ferrex_engine_client::Submission;
-use ferrex_engine_core::{Changes, Engine};
+use ferrex_engine_core::{Changes, Engine, OrderChanges};
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ pub(crate) struct Standby<'a> {
     /// The projection in the database is at this row or beyond.
     projected: u64,
     /// Changes up to a row that the projection has not been seen to reach yet.
-    unprojected: Option<(u64, Changes)>,
+    unprojected: Option<(u64, Changes, OrderChanges)>,
 }
 
 /// What a follower hands over when it becomes the owner.
@@ -130,16 +130,16 @@ impl<'a> Standby<'a> {
     async fn watch_projection(&mut self) -> Result<(), Error> {
         let reached = store::projected(&mut self.connection).await?;
         match self.unprojected.take() {
-            Some((upto, changes)) if reached < upto => self.unprojected = Some((upto, changes)),
-            Some((upto, _)) => {
+            Some(kept) if reached < kept.0 => self.unprojected = Some(kept),
+            Some((upto, ..)) => {
                 self.projected = upto;
                 self.engine
                     .forget_before(self.shared.window_from(), self.shared.config.window_commands_max);
             }
             None => {
-                let changes = self.engine.drain_changes();
-                if !changes.is_empty() {
-                    self.unprojected = Some((self.engine.sequence(), changes));
+                let (changes, orders) = (self.engine.drain_changes(), self.engine.drain_order_changes());
+                if !changes.is_empty() || !orders.is_empty() {
+                    self.unprojected = Some((self.engine.sequence(), changes, orders));
                 }
             }
         }
@@ -153,8 +153,9 @@ impl<'a> Standby<'a> {
                 row: lease.last_id.to_string(),
             });
         }
-        if let Some((_, changes)) = self.unprojected.take() {
+        if let Some((_, changes, orders)) = self.unprojected.take() {
             self.engine.mark_changed(&changes);
+            self.engine.mark_orders_changed(&orders);
         }
         let Self {
             engine,

@@ -30,6 +30,7 @@ fn row(id: i64, kind: i64, reason: i64, debit: i64, credit: i64, amount: u64) ->
         hold: None,
         refusal: 0,
         last: true,
+        order: None,
     }
 }
 
@@ -81,6 +82,7 @@ fn projection() -> Projection {
             left: units(0),
             closed: true,
         }],
+        orders: vec![],
     }
 }
 

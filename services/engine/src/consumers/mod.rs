@@ -2,18 +2,16 @@
 
 use ferrex_bus::Router;
 use ferrex_contracts::cron::CronTick;
-use ferrex_postgres::Db;
-use ferrex_runtime::ReadyFlag;
 
-use crate::jobs::ledger_audit;
+use crate::jobs::ledger_audit::{JOB, LedgerAudit};
 
 /// Handlers of the group `engine`.
-pub(crate) fn router(db: Db, books: ReadyFlag) -> Router {
-    Router::new("engine").on_event::<CronTick, _>(move |_, tick, _| {
-        let (db, books) = (db.clone(), books.clone());
+pub(crate) fn router(audit: LedgerAudit) -> Router {
+    Router::new("engine").on_event::<CronTick, _>(move |delivery, tick, _| {
+        let (audit, asked_at) = (audit.clone(), delivery.at);
         Box::pin(async move {
-            if tick.job == ledger_audit::JOB {
-                ledger_audit::run(&db, &books).await
+            if tick.job == JOB {
+                audit.run(asked_at).await
             } else {
                 Ok(())
             }

@@ -3,6 +3,7 @@ use ferrex_ledger::Owner;
 use ferrex_postgres::PgU128;
 use sqlx::PgConnection;
 
+use super::orders::Parts;
 use super::stored;
 use crate::Error;
 use crate::error::Doing as _;
@@ -48,10 +49,12 @@ pub(crate) async fn append(
         .iter()
         .map(|row| number(row.asset, "asset"))
         .collect::<Result<Vec<i32>, _>>()?;
+    let orders = Parts::of(rows)?;
     let small = |code: u16| code.cast_signed();
     // `execute` reads to the end of the exchange: an error at commit, after the statement's own answer, is seen.
     let written = sqlx::query(
-        "SELECT append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+        "SELECT append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
+                       $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)",
     )
     .bind(row_id(epoch)?)
     .bind(row_id(previous)?)
@@ -74,6 +77,19 @@ pub(crate) async fn append(
     .bind(rows.iter().map(|row| PgU128(row.amount)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.hold.map(ferrex_ids::HoldId::uuid)).collect::<Vec<_>>())
     .bind(rows.iter().map(|row| row.expires_at).collect::<Vec<_>>())
+    .bind(orders.places)
+    .bind(orders.markets)
+    .bind(orders.orders)
+    .bind(orders.others)
+    .bind(orders.prices)
+    .bind(orders.lots)
+    .bind(orders.left)
+    .bind(orders.displays)
+    .bind(orders.stops)
+    .bind(orders.flags)
+    .bind(orders.fees)
+    .bind(orders.clients)
+    .bind(orders.details)
     .execute(connection)
     .await;
     match written {

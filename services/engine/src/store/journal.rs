@@ -5,6 +5,7 @@ use ferrex_time::Timestamp;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
+use super::orders::StoredPart;
 use super::{account_key, natural, stored};
 use crate::Error;
 use crate::error::Doing as _;
@@ -26,6 +27,8 @@ struct StoredRow {
     amount: PgU128,
     hold: Option<Uuid>,
     expires_at: Option<Timestamp>,
+    #[sqlx(flatten)]
+    order: StoredPart,
 }
 
 impl TryFrom<StoredRow> for JournalRow {
@@ -33,6 +36,7 @@ impl TryFrom<StoredRow> for JournalRow {
 
     fn try_from(row: StoredRow) -> Result<Self, Error> {
         let id = row.id;
+        let (order, details) = row.order.read(id)?;
         Ok(Self {
             id: natural(id, "id", id)?,
             command: CommandId::from_uuid(row.command),
@@ -52,6 +56,8 @@ impl TryFrom<StoredRow> for JournalRow {
             expires_at: row.expires_at,
             refusal: row.refusal.cast_unsigned(),
             last: row.last,
+            order,
+            details,
         })
     }
 }
@@ -73,8 +79,12 @@ pub(crate) async fn rows_between(
 ) -> Result<Vec<JournalRow>, Error> {
     // Both bounds, so that the BRIN index gives a few pages and not all that follow.
     let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold, expires_at
-           FROM journal WHERE id > $1 AND id <= $2 ORDER BY id",
+        "SELECT j.id, j.command, j.fingerprint, j.at, j.reference, j.debit, j.credit, j.asset, j.reason, j.kind, j.refusal, j.last,
+                j.amount, j.hold, j.expires_at, o.market, o.order_no, o.other_no, o.price, o.lots, o.lots_left, o.display,
+                o.stop, o.flags, o.fee, o.client, o.details
+           FROM (SELECT * FROM journal WHERE id > $1 AND id <= $2) j
+           LEFT JOIN (SELECT * FROM journal_order WHERE id > $1 AND id <= $2) o ON o.id = j.id
+          ORDER BY j.id",
     )
     .bind(after.cast_signed())
     .bind(upto.cast_signed())

@@ -84,6 +84,7 @@ pub(crate) async fn load(db: &Db, shard: u16, window_from: Timestamp) -> Result<
         restore.hold(hold.try_into()?)?;
     }
     drop(holds);
+    super::orders::load(&mut tx, &mut restore).await?;
 
     let mut commands = sqlx::query_as::<_, (Uuid, i64, i64, i16)>(
         "SELECT command, fingerprint, id, refusal FROM journal WHERE command >= $1 AND last AND id <= $2",

@@ -6,6 +6,7 @@ mod append;
 mod journal;
 mod lease;
 mod load;
+mod orders;
 mod projection;
 mod relay;
 

@@ -1,4 +1,4 @@
-use ferrex_engine_core::Changes;
+use ferrex_engine_core::{Changes, OrderChanges};
 use ferrex_postgres::{Db, PgU128};
 
 use sqlx::PgExecutor;
@@ -13,6 +13,7 @@ pub(crate) struct Projected {
     pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) changes: Changes,
+    pub(crate) orders: OrderChanges,
 }
 
 /// Brings the tables to row `to`. May be repeated; refused when the tables are not between `from` and `to`.
@@ -20,7 +21,12 @@ pub(crate) struct Projected {
 /// It rests on committed rows only, so a former owner can write nothing wrong here, at most something that is out of
 /// date; its `to` is then below where the new owner began, and what the new owner writes contains it.
 pub(crate) async fn project(db: &Db, projected: &Projected) -> Result<(), Error> {
-    let Projected { from, to, changes } = projected;
+    let Projected {
+        from,
+        to,
+        changes,
+        orders,
+    } = projected;
     let number = |id: u32| i32::try_from(id).map_err(|_| stored("account", id));
     let accounts = changes
         .accounts
@@ -102,6 +108,7 @@ pub(crate) async fn project(db: &Db, projected: &Projected) -> Result<(), Error>
         .await
         .doing("projecting holds")?;
     }
+    super::orders::project(&mut tx, orders).await?;
     tx.commit().await.doing("committing the projection")
 }
 

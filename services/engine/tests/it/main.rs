@@ -4,6 +4,7 @@
 
 mod commit;
 mod crash;
+mod orders;
 mod ownership;
 mod relay;
 mod remote;

@@ -133,7 +133,8 @@ async fn i13_append_refuses_an_old_epoch_and_a_wrong_predecessor() {
     ] {
         let appended = sqlx::query(
             "SELECT append($1, $2, 0::smallint, '{}', '{}', '{}', '{}', ARRAY[gen_random_uuid()], '{0}', ARRAY[now()],
-                           ARRAY[gen_random_uuid()], '{0}', '{0}', '{0}', '{3}', '{6}', '{1}', '{t}', '{0}', '{NULL}', '{NULL}')",
+                           ARRAY[gen_random_uuid()], '{0}', '{0}', '{0}', '{3}', '{6}', '{1}', '{t}', '{0}', '{NULL}', '{NULL}',
+                           '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
         )
         .bind(epoch)
         .bind(previous)

@@ -1,0 +1,677 @@
+//! The rules of markets one by one.
+
+use ferrex_engine_core::{
+    Action, AmendOrder, Command, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, OrderRef, Outcome,
+    PlaceOrder, Refusal, RowKind, SelfTrade, Side, Sizes, Terms, Tif,
+};
+use ferrex_ledger::{Account, Purpose};
+use ferrex_money::{Amount, AssetId};
+use ferrex_time::from_micros;
+use uuid::Uuid;
+
+use crate::support::{BASE, Desk, MARKET, QUOTE, buy, cancel, deposit, limit, sell, spec, user};
+
+fn place(order: PlaceOrder) -> Action {
+    Action::PlaceOrder(order)
+}
+
+fn market(owner: u128, side: Side, lots: u64, protection: u64) -> Action {
+    let mut order = limit(user(owner), side, 1, 1, Tif::Ioc);
+    order.kind = OrderKind::Market {
+        quantity: Amount::new(10 * u128::from(lots)),
+        protection: Amount::new(5 * u128::from(protection)),
+    };
+    place(order)
+}
+
+fn amend(owner: u128, number: u64, ticks: Option<u64>, lots: Option<u64>) -> Action {
+    Action::AmendOrder(AmendOrder {
+        market: MARKET,
+        owner: user(owner),
+        order: OrderRef::Number(number),
+        price: ticks.map(|ticks| Amount::new(5 * u128::from(ticks))),
+        quantity: lots.map(|lots| Amount::new(10 * u128::from(lots))),
+    })
+}
+
+fn state(state: MarketState) -> Action {
+    Action::SetMarketState {
+        market: MARKET,
+        state,
+    }
+}
+
+fn fees(maker_ppm: u32, taker_ppm: u32) -> Action {
+    Action::SetFees {
+        market: MARKET,
+        rates: vec![FeeRate { maker_ppm, taker_ppm }],
+    }
+}
+
+/// Numbers of the open orders, the longest in place first.
+fn queue(desk: &Desk) -> Vec<u64> {
+    let orders = desk.engine.open_orders(MARKET);
+    orders.iter().map(|order| order.open.order.0).collect()
+}
+
+#[test]
+fn a_trade_moves_both_assets_and_its_fees_in_one_command() {
+    let mut desk = Desk::open(2, 10_000);
+    desk.must(fees(1_000, 20_000));
+    desk.must(sell(0, 100, 10));
+    assert_eq!(desk.wallet(user(0), BASE), (10_000, 100));
+    // The limit is better than the price: only the price is paid, and nothing stays held.
+    desk.must(buy(1, 120, 4));
+    assert_eq!(desk.trades(), [(100, 4)]);
+    // 40 units of base cost 100 × 4 × 5 = 2,000; fees are 2 of the seller (maker), 0.8 rounded up of the buyer.
+    assert_eq!(desk.wallet(user(0), BASE), (9_960, 60));
+    assert_eq!(desk.wallet(user(0), QUOTE), (11_998, 0));
+    assert_eq!(desk.wallet(user(1), BASE), (10_039, 0));
+    assert_eq!(desk.wallet(user(1), QUOTE), (8_000, 0));
+    assert_eq!((desk.fees(BASE), desk.fees(QUOTE)), (1, 2));
+    let kinds: Vec<RowKind> = desk.batch.rows.iter().map(|row| row.kind).collect();
+    assert_eq!(kinds, [RowKind::Trade, RowKind::Trade, RowKind::OrderPlaced]);
+    desk.close(2);
+}
+
+#[test]
+fn a_repeated_command_has_the_first_answer_and_trades_once() {
+    let mut desk = Desk::open(2, 10_000);
+    desk.must(sell(0, 100, 10));
+    let command = desk.command(buy(1, 100, 3));
+    desk.apply(&command).unwrap();
+    let (hash, sequence) = (desk.engine.state_hash(), desk.engine.sequence());
+    desk.batch.clear();
+    let again = desk.engine.apply(&command, &mut desk.batch);
+    assert_eq!(again, Outcome::Applied { sequence });
+    assert!(desk.batch.is_empty());
+    let other = Command {
+        action: buy(1, 100, 4),
+        ..command
+    };
+    let refused = desk.engine.apply(&other, &mut desk.batch);
+    assert!(matches!(
+        refused,
+        Outcome::Refused {
+            refusal: Refusal::IdReused,
+            ..
+        }
+    ));
+    assert_eq!(desk.engine.state_hash(), hash);
+    desk.close(2);
+}
+
+#[test]
+fn prices_then_time_decide_who_trades() {
+    let mut desk = Desk::open(4, 100_000);
+    for (person, ticks) in [(0, 101), (1, 100), (2, 100), (0, 99)] {
+        desk.must(sell(person, ticks, 5));
+    }
+    desk.must(buy(3, 101, 17));
+    let makers: Vec<u64> = desk
+        .batch
+        .rows
+        .iter()
+        .filter(|row| row.kind == RowKind::Trade && row.order.unwrap().flags.is_maker())
+        .map(|row| row.order.unwrap().order.0)
+        .collect();
+    assert_eq!(makers, [4, 2, 3, 1]);
+    assert_eq!(desk.trades(), [(99, 5), (100, 5), (100, 5), (101, 2)]);
+    desk.close(4);
+}
+
+#[test]
+fn less_keeps_the_place_and_anything_else_loses_it() {
+    let mut desk = Desk::open(3, 100_000);
+    for person in 0..3 {
+        desk.must(sell(person, 100, 10));
+    }
+    desk.must(amend(0, 1, None, Some(4)));
+    assert_eq!(queue(&desk), [1, 2, 3]);
+    assert_eq!(desk.wallet(user(0), BASE), (100_000, 40));
+    desk.must(amend(0, 1, None, Some(6)));
+    assert_eq!(queue(&desk), [2, 3, 1]);
+    desk.must(amend(1, 2, Some(101), None));
+    desk.must(amend(1, 2, Some(100), None));
+    assert_eq!(queue(&desk), [3, 1, 2]);
+    assert_eq!(
+        desk.send(amend(1, 2, Some(100), Some(10))),
+        Err(Refusal::NothingToDo)
+    );
+    assert_eq!(desk.send(amend(0, 2, Some(99), None)), Err(Refusal::OrderUnknown));
+    // What has traded counts: 3 of 10 are gone, so a quantity of 3 ends the order.
+    desk.must(buy(0, 100, 3));
+    desk.must(amend(2, 3, None, Some(3)));
+    assert_eq!(queue(&desk), [1, 2]);
+    desk.close(3);
+}
+
+#[test]
+fn an_amendment_that_crosses_trades_at_once() {
+    let mut desk = Desk::open(2, 100_000);
+    desk.must(sell(0, 100, 5));
+    desk.must(buy(1, 90, 8));
+    desk.must(amend(1, 2, Some(110), Some(9)));
+    assert_eq!(desk.trades(), [(100, 5)]);
+    assert_eq!(desk.wallet(user(1), QUOTE), (100_000 - 2_500, 110 * 4 * 5));
+    let kinds: Vec<RowKind> = desk.batch.rows.iter().map(|row| row.kind).collect();
+    assert_eq!(
+        kinds,
+        [
+            RowKind::OrderLifted,
+            RowKind::Trade,
+            RowKind::Trade,
+            RowKind::OrderSet
+        ]
+    );
+    desk.close(2);
+}
+
+#[test]
+fn an_iceberg_shows_a_part_and_goes_to_the_end_with_the_next() {
+    let mut desk = Desk::open(3, 100_000);
+    let mut iceberg = limit(user(0), Side::Sell, 100, 10, Tif::Gtc);
+    iceberg.terms.display = Some(Amount::new(30));
+    desk.must(place(iceberg));
+    desk.must(sell(1, 100, 4));
+    let shown: Vec<_> = desk.engine.book(MARKET).unwrap().depth(Side::Sell).collect();
+    assert_eq!(shown, [(100, 7)]);
+    desk.must(buy(2, 100, 9));
+    assert_eq!(desk.trades(), [(100, 3), (100, 4), (100, 2)]);
+    // All of it can be had at once, by an order that wants all or nothing.
+    desk.must(place(limit(user(2), Side::Buy, 100, 5, Tif::Fok)));
+    assert_eq!(desk.trades(), [(100, 1), (100, 3), (100, 1)]);
+    desk.close(3);
+}
+
+#[test]
+fn what_cannot_happen_at_once_is_refused_or_dropped() {
+    let mut desk = Desk::open(2, 100_000);
+    desk.must(sell(0, 100, 5));
+    let order = |tif, lots| place(limit(user(1), Side::Buy, 100, lots, tif));
+    assert_eq!(desk.send(order(Tif::Fok, 6)), Err(Refusal::NotFillable));
+    assert_eq!(desk.send(order(Tif::PostOnly, 1)), Err(Refusal::WouldTake));
+    desk.must(order(Tif::Ioc, 6));
+    assert_eq!(desk.trades(), [(100, 5)]);
+    assert!(queue(&desk).is_empty());
+    let placed = desk.batch.rows.last().unwrap().order.unwrap();
+    assert_eq!(
+        (placed.left, placed.flags.end()),
+        (0, Some(ferrex_engine_core::End::Unfilled))
+    );
+    desk.must(order(Tif::PostOnly, 1));
+    // One that found nothing at all has taken a number for ever.
+    desk.restart();
+    desk.must(place(limit(user(1), Side::Buy, 99, 1, Tif::Ioc)));
+    desk.restart();
+    desk.close(2);
+}
+
+#[test]
+fn a_market_order_stops_at_its_protection_price() {
+    let mut desk = Desk::open(2, 100_000);
+    assert_eq!(
+        desk.send(market(1, Side::Buy, 5, 4_999)),
+        Err(Refusal::InsufficientAvailable)
+    );
+    let hash = desk.engine.state_hash();
+    assert_eq!(desk.send(market(1, Side::Buy, 5, 200)), Err(Refusal::NoLiquidity));
+    assert_eq!(desk.engine.state_hash(), hash);
+    desk.must(sell(0, 100, 5));
+    desk.must(sell(0, 130, 5));
+    assert_eq!(desk.send(market(1, Side::Buy, 5, 99)), Err(Refusal::NoLiquidity));
+    desk.must(market(1, Side::Buy, 8, 120));
+    assert_eq!(desk.trades(), [(100, 5)]);
+    assert_eq!(desk.wallet(user(1), QUOTE), (97_500, 0));
+    desk.close(2);
+}
+
+#[test]
+fn h047_a_buy_by_value_spends_no_more_and_dust_stays_with_its_owner() {
+    let mut desk = Desk::open(2, 100_000);
+    desk.must(sell(0, 100, 5));
+    desk.must(sell(0, 101, 5));
+    let by_value = |value| {
+        let mut order = limit(user(1), Side::Buy, 1, 1, Tif::Ioc);
+        order.kind = OrderKind::MarketByValue {
+            value: Amount::new(value),
+            protection: Amount::new(5 * 200),
+        };
+        place(order)
+    };
+    assert_eq!(desk.send(by_value(499)), Err(Refusal::TooSmall));
+    // 5 lots at 500, then 2 at 505; 489 of the value buy nothing and are not touched.
+    desk.must(by_value(2_500 + 1_010 + 489));
+    assert_eq!(desk.trades(), [(100, 5), (101, 2)]);
+    assert_eq!(desk.wallet(user(1), QUOTE), (100_000 - 3_510, 0));
+    let mut wrong = limit(user(1), Side::Sell, 1, 1, Tif::Ioc);
+    wrong.kind = OrderKind::MarketByValue {
+        value: Amount::new(1_000),
+        protection: Amount::new(5),
+    };
+    assert_eq!(desk.send(place(wrong)), Err(Refusal::OrderShape));
+    desk.close(2);
+}
+
+#[test]
+fn orders_of_one_person_never_trade_with_each_other() {
+    for (mode, own_left, foreign_left, bought) in [
+        (SelfTrade::CancelOldest, None, Some(2), 3),
+        (SelfTrade::CancelBoth, None, Some(5), 0),
+        (SelfTrade::Decrement, Some(1), Some(5), 0),
+    ] {
+        let mut desk = Desk::open(2, 100_000);
+        desk.must(sell(0, 100, 4));
+        desk.must(sell(1, 100, 5));
+        let mut order = limit(user(0), Side::Buy, 100, 3, Tif::Gtc);
+        order.terms.self_trade = mode;
+        desk.must(place(order));
+        let left = |number| {
+            let open = desk.engine.open_orders(MARKET);
+            open.iter()
+                .find(|state| state.open.order.0 == number)
+                .map(|state| state.open.left)
+        };
+        assert_eq!(
+            (left(1), left(2), left(3)),
+            (own_left, foreign_left, None),
+            "{mode:?}"
+        );
+        let traded: u64 = desk.trades().iter().map(|(_, lots)| lots).sum();
+        assert_eq!(traded, bought, "{mode:?}");
+        desk.close(2);
+    }
+    let mut desk = Desk::open(2, 100_000);
+    desk.must(sell(1, 99, 1));
+    desk.must(sell(0, 100, 4));
+    // After the first trade its own order stops it; before, it is refused.
+    desk.must(buy(0, 100, 3));
+    assert_eq!(desk.trades(), [(99, 1)]);
+    assert_eq!(desk.send(buy(0, 100, 3)), Err(Refusal::SelfTrade));
+    desk.close(2);
+}
+
+#[test]
+fn a_band_refuses_limits_and_binds_protection_prices() {
+    let mut desk = Desk::new(Sizes::default());
+    desk.must(Action::CreateMarket {
+        market: MARKET,
+        spec: MarketSpec {
+            band_ppm: 100_000,
+            reference_price: Some(Amount::new(5 * 100)),
+            ..spec()
+        },
+    });
+    desk.must(state(MarketState::Open));
+    for person in 0..2 {
+        desk.must(deposit(user(person), BASE, 100_000));
+        desk.must(deposit(user(person), QUOTE, 100_000));
+    }
+    assert_eq!(desk.send(buy(0, 111, 1)), Err(Refusal::PriceOutsideBand));
+    assert_eq!(desk.send(buy(0, 89, 1)), Err(Refusal::PriceOutsideBand));
+    desk.must(sell(0, 110, 1));
+    desk.must(buy(0, 90, 1));
+    // A trade at 110 moves the band.
+    desk.must(buy(1, 110, 1));
+    desk.must(sell(0, 121, 1));
+    assert_eq!(desk.send(sell(0, 122, 1)), Err(Refusal::PriceOutsideBand));
+    // The bid at 90 is out of reach now.
+    assert_eq!(desk.send(market(1, Side::Sell, 1, 1)), Err(Refusal::NoLiquidity));
+    desk.close(2);
+}
+
+#[test]
+fn an_auction_trades_at_the_one_price_that_moves_most() {
+    // Bids and asks as (ticks, lots), the last price before, and the price that follows.
+    type Book = &'static [(u64, u64)];
+    let cases: [(Book, Book, u64, u64, u64); 6] = [
+        (&[(102, 10), (100, 10)], &[(98, 15), (101, 10)], 100, 100, 15),
+        // The same volume at each: the smaller surplus decides.
+        (&[(105, 10)], &[(100, 10), (103, 5)], 104, 100, 10),
+        // Bids are left over at each price: the highest.
+        (&[(105, 20)], &[(100, 10)], 101, 105, 10),
+        // Asks are left over: the lowest.
+        (&[(105, 10)], &[(100, 20)], 104, 100, 10),
+        // Nothing is left over: the one nearest to the last price, and of two the lower.
+        (&[(105, 10)], &[(99, 10)], 103, 105, 10),
+        (&[(105, 10)], &[(99, 10)], 102, 99, 10),
+    ];
+    for (bids, asks, last, price, volume) in cases {
+        let mut desk = Desk::open(3, 1_000_000);
+        desk.must(sell(2, last, 1));
+        desk.must(buy(0, last, 1));
+        desk.must(state(MarketState::Auction));
+        for (ticks, lots) in bids {
+            desk.must(buy(0, *ticks, *lots));
+        }
+        for (ticks, lots) in asks {
+            desk.must(sell(1, *ticks, *lots));
+            assert!(desk.trades().is_empty());
+        }
+        desk.must(state(MarketState::Open));
+        let trades = desk.trades();
+        assert!(
+            trades.iter().all(|(at, _)| *at == price),
+            "{trades:?} instead of {price}"
+        );
+        assert_eq!(trades.iter().map(|(_, lots)| lots).sum::<u64>(), volume);
+        assert!(desk.engine.book(MARKET).unwrap().clearing_price(0).is_none());
+        desk.restart();
+        desk.close(3);
+    }
+}
+
+#[test]
+fn an_auction_takes_resting_orders_that_do_not_meet_their_own() {
+    let mut desk = Desk::open(2, 1_000_000);
+    desk.must(state(MarketState::Auction));
+    desk.must(sell(0, 100, 5));
+    assert_eq!(desk.send(buy(0, 100, 5)), Err(Refusal::SelfTrade));
+    desk.must(buy(0, 99, 5));
+    assert_eq!(desk.send(amend(0, 2, Some(100), None)), Err(Refusal::SelfTrade));
+    for tif in [Tif::Ioc, Tif::Fok, Tif::PostOnly] {
+        let order = limit(user(1), Side::Buy, 100, 5, tif);
+        assert_eq!(desk.send(place(order)), Err(Refusal::NotInAuction));
+    }
+    assert_eq!(
+        desk.send(market(1, Side::Buy, 1, 100)),
+        Err(Refusal::NotInAuction)
+    );
+    desk.close(2);
+}
+
+#[test]
+fn the_state_of_a_market_says_what_may_happen() {
+    let mut desk = Desk::open(2, 100_000);
+    for _ in 0..2 {
+        desk.must(sell(0, 100, 1));
+    }
+    desk.must(state(MarketState::CancelOnly));
+    assert_eq!(desk.send(sell(0, 100, 1)), Err(Refusal::CancelOnly));
+    assert_eq!(desk.send(amend(0, 1, Some(99), None)), Err(Refusal::CancelOnly));
+    desk.must(cancel(0, 1));
+    desk.must(state(MarketState::Halted));
+    assert_eq!(desk.send(sell(0, 100, 1)), Err(Refusal::Halted));
+    assert_eq!(desk.send(cancel(0, 2)), Err(Refusal::Halted));
+    let all = Action::CancelAll {
+        market: MARKET,
+        owner: user(0),
+    };
+    assert_eq!(desk.send(all), Err(Refusal::Halted));
+    desk.must(state(MarketState::Open));
+    desk.close(2);
+}
+
+#[test]
+fn a_client_id_names_one_open_order_of_its_owner() {
+    let mut desk = Desk::open(2, 100_000);
+    let named = |person: u128, ticks| {
+        let mut order = limit(user(person), Side::Sell, ticks, 1, Tif::Gtc);
+        order.terms.client = Some(Uuid::from_u128(77));
+        place(order)
+    };
+    let by_name = |person: u128| Action::CancelOrder {
+        market: MARKET,
+        owner: user(person),
+        order: OrderRef::Client(Uuid::from_u128(77)),
+    };
+    desk.must(named(0, 100));
+    desk.must(named(1, 101));
+    assert_eq!(desk.send(named(0, 102)), Err(Refusal::ClientIdTaken));
+    desk.must(buy(1, 100, 1));
+    // Filled, so the name is free again; the other's is not touched.
+    assert_eq!(desk.send(by_name(0)), Err(Refusal::OrderUnknown));
+    desk.must(named(0, 102));
+    desk.must(by_name(0));
+    desk.must(by_name(1));
+    desk.close(2);
+}
+
+#[test]
+fn orders_expire_by_a_command_that_brings_the_time() {
+    let mut desk = Desk::open(1, 100_000);
+    let until = |at| {
+        let mut order = limit(user(0), Side::Sell, 100, 1, Tif::Gtc);
+        order.terms.expires_at = Some(from_micros(at));
+        place(order)
+    };
+    let expire = |at| Action::ExpireOrders {
+        market: MARKET,
+        now: from_micros(at),
+    };
+    desk.must(until(5_000));
+    desk.must(until(4_000));
+    desk.must(sell(0, 100, 1));
+    assert_eq!(desk.send(until(1_000)), Err(Refusal::ExpiryPast));
+    assert_eq!(desk.send(expire(3_999)), Err(Refusal::NothingToDo));
+    assert!(!desk.engine.has_due_orders(MARKET, from_micros(3_999)));
+    assert!(desk.engine.has_due_orders(MARKET, from_micros(4_000)));
+    desk.must(expire(4_000));
+    assert_eq!(queue(&desk), [1, 3]);
+    desk.must(expire(9_000));
+    assert_eq!(queue(&desk), [3]);
+    desk.close(1);
+}
+
+#[test]
+fn fee_tiers_lower_what_a_person_pays() {
+    let mut desk = Desk::open(2, 1_000_000);
+    let rate = |maker_ppm, taker_ppm| FeeRate { maker_ppm, taker_ppm };
+    desk.must(Action::SetFees {
+        market: MARKET,
+        rates: vec![rate(10_000, 20_000), rate(0, 5_000)],
+    });
+    let taker_fee = |desk: &mut Desk| {
+        desk.must(sell(0, 100, 100));
+        let before = desk.fees(BASE);
+        desk.must(buy(1, 100, 100));
+        desk.fees(BASE) - before
+    };
+    assert_eq!(taker_fee(&mut desk), 20);
+    for tier in [1, 9] {
+        let owner = user(1);
+        desk.must(Action::SetFeeTier { owner, tier });
+        assert_eq!(taker_fee(&mut desk), 5);
+    }
+    desk.restart();
+    let excessive = Action::SetFees {
+        market: MARKET,
+        rates: vec![rate(0, 1_000_001)],
+    };
+    assert_eq!(desk.send(excessive), Err(Refusal::FeeRates));
+    desk.close(2);
+}
+
+#[test]
+fn a_market_whose_ticks_and_lots_make_fractions_is_refused() {
+    let mut desk = Desk::new(Sizes::default());
+    let mut create = |spec| {
+        let market = MarketId(1);
+        desk.send(Action::CreateMarket { market, spec })
+    };
+    // A lot of 5 units at a tick of 5 for 10 would cost two and a half.
+    let refused = [
+        (
+            MarketSpec {
+                lot: Amount::new(5),
+                ..spec()
+            },
+            Refusal::TickOfLot,
+        ),
+        (
+            MarketSpec {
+                quote: AssetId(BASE),
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                lot: Amount::ZERO,
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                quantity_min: Amount::ZERO,
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                price_max: Amount::new(7),
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                quantity_max: Amount::new(15),
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                band_ppm: 1_000_000,
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                base: AssetId(1 << 31),
+                ..spec()
+            },
+            Refusal::AssetOutOfRange,
+        ),
+        // A trade of this size would not fit 128 bits with its fee.
+        (
+            MarketSpec {
+                per: Amount::new(1),
+                tick: Amount::new(1 << 70),
+                price_max: Amount::new(1 << 90),
+                quantity_max: Amount::new(10 << 30),
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+    ];
+    for (spec, refusal) in refused {
+        assert_eq!(create(spec), Err(refusal), "{spec:?}");
+    }
+    create(spec()).unwrap();
+    assert_eq!(create(spec()), Err(Refusal::MarketExists));
+    for market in [0, MarketId::MAX + 1] {
+        let market = MarketId(market);
+        assert_eq!(
+            desk.send(Action::CreateMarket { market, spec: spec() }),
+            Err(Refusal::MarketSpec)
+        );
+    }
+    assert_eq!(desk.send(buy(0, 1, 1)), Err(Refusal::Halted));
+}
+
+#[test]
+fn terms_that_exclude_each_other_are_refused() {
+    let mut desk = Desk::open(1, 100_000);
+    let order = |tif, terms| {
+        let mut order = limit(user(0), Side::Sell, 100, 1, tif);
+        order.terms = terms;
+        place(order)
+    };
+    let some = Some(Amount::new(10));
+    let cases = [
+        (
+            Tif::Ioc,
+            Terms {
+                display: some,
+                ..Terms::default()
+            },
+        ),
+        (
+            Tif::Fok,
+            Terms {
+                expires_at: Some(from_micros(9_999)),
+                ..Terms::default()
+            },
+        ),
+        (
+            Tif::PostOnly,
+            Terms {
+                stop: some,
+                ..Terms::default()
+            },
+        ),
+        (
+            Tif::Fok,
+            Terms {
+                stop: some,
+                ..Terms::default()
+            },
+        ),
+    ];
+    for (tif, terms) in cases {
+        assert_eq!(desk.send(order(tif, terms)), Err(Refusal::OrderShape));
+    }
+    let zero = Terms {
+        stop: Some(Amount::ZERO),
+        ..Terms::default()
+    };
+    assert_eq!(desk.send(order(Tif::Gtc, zero)), Err(Refusal::ZeroAmount));
+}
+
+#[test]
+fn what_is_held_by_an_order_can_be_neither_paid_nor_ordered_twice() {
+    let mut desk = Desk::open(2, 1_000);
+    desk.must(sell(0, 100, 60));
+    assert_eq!(desk.send(sell(0, 100, 41)), Err(Refusal::InsufficientAvailable));
+    let pay = Action::Transfer(vec![ferrex_engine_core::Step::Move {
+        debit: Account::wallet(user(0)),
+        credit: Account::house(Purpose::Capital),
+        asset: AssetId(BASE),
+        amount: Amount::new(401),
+    }]);
+    assert_eq!(desk.send(pay), Err(Refusal::InsufficientAvailable));
+    desk.must(sell(0, 100, 40));
+    desk.close(2);
+}
+
+#[test]
+fn an_asset_is_never_issued_beyond_what_a_balance_holds() {
+    let mut desk = Desk::new(Sizes::default());
+    let issue = |from, to, amount| {
+        Action::Transfer(vec![ferrex_engine_core::Step::Move {
+            debit: Account::house(from),
+            credit: Account::wallet(user(to)),
+            asset: AssetId(BASE),
+            amount: Amount::new(amount),
+        }])
+    };
+    let send = |desk: &mut Desk, action| {
+        let command = desk.command(action);
+        desk.engine.apply(&command, &mut desk.batch)
+    };
+    let half = 1 << 127;
+    assert!(send(&mut desk, issue(Purpose::HotWallet, 0, half)).is_applied());
+    // Neither balance would overflow, but both people together would have too much for one of them to receive.
+    let refused = send(&mut desk, issue(Purpose::ColdWallet, 1, half));
+    assert!(matches!(
+        refused,
+        Outcome::Refused {
+            refusal: Refusal::BalanceOverflow,
+            ..
+        }
+    ));
+    assert!(send(&mut desk, issue(Purpose::ColdWallet, 1, half - 1)).is_applied());
+    let back = Action::Transfer(vec![ferrex_engine_core::Step::Move {
+        debit: Account::wallet(user(0)),
+        credit: Account::house(Purpose::HotWallet),
+        asset: AssetId(BASE),
+        amount: Amount::new(1),
+    }]);
+    assert!(send(&mut desk, back).is_applied());
+    assert!(send(&mut desk, issue(Purpose::ColdWallet, 1, 1)).is_applied());
+}

@@ -1,0 +1,321 @@
+//! Markets, orders and fee tiers: their part of the journal's rows, and their projection.
+
+use ferrex_engine_core::{
+    Details, FeeRate, JournalRow, MarketId, MarketSpec, MarketState, MarketView, OrderChanges, OrderFlags,
+    OrderNo, OrderPart, OrderState, Restore, SelfTrade, Side, Tif,
+};
+use ferrex_ledger::AccountId;
+use ferrex_matching::{NEVER, Open};
+use ferrex_postgres::PgU128;
+use ferrex_time::Timestamp;
+use futures::TryStreamExt as _;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{natural, stored};
+use crate::Error;
+use crate::error::Doing as _;
+
+/// The arrays of `append()` about orders. Prices, quantities and numbers are stored by their bit patterns.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) places: Vec<i32>,
+    pub(super) markets: Vec<i32>,
+    pub(super) orders: Vec<i64>,
+    pub(super) others: Vec<i64>,
+    pub(super) prices: Vec<i64>,
+    pub(super) lots: Vec<i64>,
+    pub(super) left: Vec<i64>,
+    pub(super) displays: Vec<i64>,
+    pub(super) stops: Vec<i64>,
+    pub(super) flags: Vec<i32>,
+    pub(super) fees: Vec<PgU128>,
+    pub(super) clients: Vec<Option<Uuid>>,
+    pub(super) details: Vec<Option<Json<Details>>>,
+}
+
+impl Parts {
+    /// Of the rows that have one.
+    pub(super) fn of(rows: &[JournalRow]) -> Result<Self, Error> {
+        let mut parts = Self::default();
+        for (place, row) in (1..).zip(rows) {
+            let Some(part) = &row.order else { continue };
+            parts.places.push(place);
+            let market = part.market.0;
+            parts
+                .markets
+                .push(market.try_into().map_err(|_| stored("market", market))?);
+            parts.orders.push(part.order.0.cast_signed());
+            parts.others.push(part.other.0.cast_signed());
+            parts.prices.push(part.price.cast_signed());
+            parts.lots.push(part.lots.cast_signed());
+            parts.left.push(part.left.cast_signed());
+            parts.displays.push(part.display.cast_signed());
+            parts.stops.push(part.stop.cast_signed());
+            parts.flags.push(part.flags.0.into());
+            parts.fees.push(PgU128(part.fee));
+            parts.clients.push(part.client);
+            parts.details.push(row.details.as_deref().cloned().map(Json));
+        }
+        Ok(parts)
+    }
+}
+
+/// The columns of `journal_order`, all absent for a row that is not about markets or orders.
+#[derive(sqlx::FromRow)]
+pub(super) struct StoredPart {
+    market: Option<i32>,
+    order_no: Option<i64>,
+    other_no: Option<i64>,
+    price: Option<i64>,
+    lots: Option<i64>,
+    lots_left: Option<i64>,
+    display: Option<i64>,
+    stop: Option<i64>,
+    flags: Option<i32>,
+    fee: Option<PgU128>,
+    client: Option<Uuid>,
+    details: Option<Json<Details>>,
+}
+
+impl StoredPart {
+    pub(super) fn read(self, id: i64) -> Result<(Option<OrderPart>, Option<Box<Details>>), Error> {
+        let Some(market) = self.market else {
+            return Ok((None, None));
+        };
+        let missing = || stored("journal_order", id);
+        let bits = |column: Option<i64>| column.map(i64::cast_unsigned).ok_or_else(missing);
+        let part = OrderPart {
+            market: MarketId(natural(market, "market", id)?),
+            order: OrderNo(bits(self.order_no)?),
+            other: OrderNo(bits(self.other_no)?),
+            price: bits(self.price)?,
+            lots: bits(self.lots)?,
+            left: bits(self.lots_left)?,
+            display: bits(self.display)?,
+            stop: bits(self.stop)?,
+            fee: self.fee.ok_or_else(missing)?.0,
+            client: self.client,
+            flags: OrderFlags(natural(self.flags.ok_or_else(missing)?, "flags", id)?),
+        };
+        Ok((Some(part), self.details.map(|Json(details)| Box::new(details))))
+    }
+}
+
+/// Brings the tables to the values of `changes`. May be repeated.
+pub(super) async fn project(connection: &mut PgConnection, changes: &OrderChanges) -> Result<(), Error> {
+    if !changes.markets.is_empty() {
+        project_markets(connection, &changes.markets).await?;
+    }
+    if !changes.open.is_empty() {
+        project_open(connection, &changes.open).await?;
+    }
+    if !changes.closed.is_empty() {
+        let (markets, orders): (Vec<i32>, Vec<i64>) = changes
+            .closed
+            .iter()
+            .map(|(market, order)| (market.0.cast_signed(), order.0.cast_signed()))
+            .unzip();
+        sqlx::query(
+            "DELETE FROM open_order o USING unnest($1::integer[], $2::bigint[]) AS c (market, order_no)
+              WHERE o.market = c.market AND o.order_no = c.order_no",
+        )
+        .bind(markets)
+        .bind(orders)
+        .execute(&mut *connection)
+        .await
+        .doing("projecting ended orders")?;
+    }
+    if !changes.tiers.is_empty() {
+        let (owners, tiers): (Vec<Uuid>, Vec<i16>) = changes
+            .tiers
+            .iter()
+            .map(|(owner, tier)| (*owner, i16::from(*tier)))
+            .unzip();
+        sqlx::query(
+            "INSERT INTO fee_tier (owner, tier) SELECT * FROM unnest($1::uuid[], $2::smallint[])
+             ON CONFLICT (owner) DO UPDATE SET tier = excluded.tier",
+        )
+        .bind(owners)
+        .bind(tiers)
+        .execute(&mut *connection)
+        .await
+        .doing("projecting fee tiers")?;
+    }
+    Ok(())
+}
+
+async fn project_markets(connection: &mut PgConnection, markets: &[MarketView]) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO market (id, spec, state, fees, last_price, last_order)
+         SELECT * FROM unnest($1::integer[], $2::jsonb[], $3::smallint[], $4::jsonb[], $5::bigint[], $6::bigint[])
+         ON CONFLICT (id) DO UPDATE SET state = excluded.state, fees = excluded.fees, last_price = excluded.last_price,
+                                        last_order = excluded.last_order",
+    )
+    .bind(markets.iter().map(|m| m.id.0.cast_signed()).collect::<Vec<_>>())
+    .bind(markets.iter().map(|m| Json(m.spec)).collect::<Vec<_>>())
+    .bind(markets.iter().map(|m| i16::from(m.state.code())).collect::<Vec<_>>())
+    .bind(markets.iter().map(|m| Json(m.fees.clone())).collect::<Vec<_>>())
+    .bind(markets.iter().map(|m| m.last_price.cast_signed()).collect::<Vec<_>>())
+    .bind(markets.iter().map(|m| m.last_order.0.cast_signed()).collect::<Vec<_>>())
+    .execute(connection)
+    .await
+    .doing("projecting markets")?;
+    Ok(())
+}
+
+async fn project_open(connection: &mut PgConnection, open: &[OrderState]) -> Result<(), Error> {
+    fn column<T>(open: &[OrderState], value: impl Fn(&OrderState) -> T) -> Vec<T> {
+        open.iter().map(value).collect()
+    }
+    sqlx::query(
+        "INSERT INTO open_order (market, order_no, owner, side, limit_price, lots, lots_left, shown, display, value, by_market,
+                                 tif, stop, waiting, expires_at, self_trade, priority, held, account, client)
+         SELECT * FROM unnest($1::integer[], $2::bigint[], $3::uuid[], $4::smallint[], $5::bigint[], $6::bigint[],
+                              $7::bigint[], $8::bigint[], $9::bigint[], $10::numeric[], $11::boolean[], $12::smallint[],
+                              $13::bigint[], $14::boolean[], $15::timestamptz[], $16::smallint[], $17::bigint[],
+                              $18::numeric[], $19::integer[], $20::uuid[])
+         ON CONFLICT (market, order_no) DO UPDATE
+            SET limit_price = excluded.limit_price, lots = excluded.lots, lots_left = excluded.lots_left,
+                shown = excluded.shown, display = excluded.display, value = excluded.value, stop = excluded.stop,
+                waiting = excluded.waiting, priority = excluded.priority, held = excluded.held",
+    )
+    .bind(column(open, |o| o.market.0.cast_signed()))
+    .bind(column(open, |o| o.open.order.0.cast_signed()))
+    .bind(column(open, |o| o.owner))
+    .bind(column(open, |o| i16::from(o.open.side.code())))
+    .bind(column(open, |o| o.open.limit.cast_signed()))
+    .bind(column(open, |o| o.open.total.cast_signed()))
+    .bind(column(open, |o| o.open.left.cast_signed()))
+    .bind(column(open, |o| o.open.shown.cast_signed()))
+    .bind(column(open, |o| o.open.display.cast_signed()))
+    .bind(column(open, |o| PgU128(o.open.value)))
+    .bind(column(open, |o| o.open.market))
+    .bind(column(open, |o| i16::from(o.open.tif.code())))
+    .bind(column(open, |o| o.open.stop.cast_signed()))
+    .bind(column(open, |o| o.open.waiting))
+    .bind(column(open, OrderState::expires_at))
+    .bind(column(open, |o| i16::from(o.open.self_trade.code())))
+    .bind(column(open, |o| o.open.priority.cast_signed()))
+    .bind(column(open, |o| PgU128(o.held)))
+    .bind(column(open, |o| o.account.0.cast_signed()))
+    .bind(column(open, |o| o.client))
+    .execute(connection)
+    .await
+    .doing("projecting open orders")?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredMarket {
+    id: i32,
+    spec: Json<MarketSpec>,
+    state: i16,
+    fees: Json<Vec<FeeRate>>,
+    last_price: i64,
+    last_order: i64,
+}
+
+impl TryFrom<StoredMarket> for MarketView {
+    type Error = Error;
+
+    fn try_from(market: StoredMarket) -> Result<Self, Error> {
+        let id = market.id;
+        Ok(Self {
+            id: MarketId(natural(id, "id", id)?),
+            spec: market.spec.0,
+            state: choice(market.state, MarketState::from_code).ok_or_else(|| stored("state", id))?,
+            fees: market.fees.0,
+            last_price: market.last_price.cast_unsigned(),
+            last_order: OrderNo(market.last_order.cast_unsigned()),
+        })
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredOrder {
+    market: i32,
+    order_no: i64,
+    owner: Uuid,
+    side: i16,
+    limit_price: i64,
+    lots: i64,
+    lots_left: i64,
+    shown: i64,
+    display: i64,
+    value: PgU128,
+    by_market: bool,
+    tif: i16,
+    stop: i64,
+    waiting: bool,
+    expires_at: Option<Timestamp>,
+    self_trade: i16,
+    priority: i64,
+    held: PgU128,
+    account: i32,
+    client: Option<Uuid>,
+}
+
+impl TryFrom<StoredOrder> for OrderState {
+    type Error = Error;
+
+    fn try_from(order: StoredOrder) -> Result<Self, Error> {
+        let row = order.order_no;
+        Ok(Self {
+            market: MarketId(natural(order.market, "market", row)?),
+            owner: order.owner,
+            open: Open {
+                order: OrderNo(row.cast_unsigned()),
+                // Given anew by the engine.
+                owner: 0,
+                side: choice(order.side, Side::from_code).ok_or_else(|| stored("side", row))?,
+                limit: order.limit_price.cast_unsigned(),
+                total: order.lots.cast_unsigned(),
+                left: order.lots_left.cast_unsigned(),
+                shown: order.shown.cast_unsigned(),
+                display: order.display.cast_unsigned(),
+                value: order.value.0,
+                market: order.by_market,
+                tif: choice(order.tif, Tif::from_code).ok_or_else(|| stored("tif", row))?,
+                stop: order.stop.cast_unsigned(),
+                waiting: order.waiting,
+                expires_at: order.expires_at.map_or(NEVER, |at| at.timestamp_micros()),
+                self_trade: choice(order.self_trade, SelfTrade::from_code)
+                    .ok_or_else(|| stored("self_trade", row))?,
+                priority: order.priority.cast_unsigned(),
+            },
+            held: order.held.0,
+            account: AccountId(natural(order.account, "account", row)?),
+            client: order.client,
+        })
+    }
+}
+
+fn choice<T>(code: i16, from_code: impl Fn(u8) -> Option<T>) -> Option<T> {
+    u8::try_from(code).ok().and_then(from_code)
+}
+
+/// Loads fee tiers, markets and open orders, after the accounts.
+pub(super) async fn load(connection: &mut PgConnection, restore: &mut Restore) -> Result<(), Error> {
+    let mut tiers =
+        sqlx::query_as::<_, (Uuid, i16)>("SELECT owner, tier FROM fee_tier").fetch(&mut *connection);
+    while let Some((owner, tier)) = tiers.try_next().await.doing("loading the fee tiers")? {
+        restore.fee_tier(owner, natural(tier, "tier", owner)?);
+    }
+    drop(tiers);
+    let mut markets = sqlx::query_as::<_, StoredMarket>(
+        "SELECT id, spec, state, fees, last_price, last_order FROM market ORDER BY id",
+    )
+    .fetch(&mut *connection);
+    while let Some(market) = markets.try_next().await.doing("loading the markets")? {
+        restore.market(&market.try_into()?)?;
+    }
+    drop(markets);
+    let mut orders = sqlx::query_as::<_, StoredOrder>("SELECT * FROM open_order ORDER BY market, order_no")
+        .fetch(&mut *connection);
+    while let Some(order) = orders.try_next().await.doing("loading the open orders")? {
+        restore.order(&order.try_into()?)?;
+    }
+    Ok(())
+}

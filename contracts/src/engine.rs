@@ -1,4 +1,4 @@
-//! What the engine says: its journal, one event a command.
+//! What the engine says: its journal, one event a command; and what each audit of it found.
 
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::Account;
@@ -54,6 +54,22 @@ messages! {
 }
 
 events! { "engine.journal.v1": JournalCommitted = "engine.journal.committed" }
+
+messages! {
+    /// The ledger was audited. What an audit finds stands until a later one does not find it any more.
+    LedgerAudited {
+        /// When it was asked for; of two audits the later one counts.
+        at: Timestamp,
+        /// How many findings there are.
+        findings: u64,
+        /// The assets that findings name.
+        assets: Vec<AssetId>,
+        /// Whether a finding names no asset, so that it concerns all of them.
+        concerns_all: bool,
+    }
+}
+
+events! { "engine.audit.v1": LedgerAudited = "engine.ledger.audited" }
 
 /// What happened to a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

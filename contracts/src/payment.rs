@@ -5,7 +5,7 @@ use ferrex_money::{Amount, AssetId, Decimals};
 use ferrex_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Decision, StaffAction};
+use crate::{Decision, Done, StaffAction};
 
 messages! {
     /// An amount as people read it, so that a reader needs no registry.
@@ -202,6 +202,58 @@ messages! {
         /// When it was asked for.
         requested_at: Timestamp,
     }
+    /// Gives up a withdrawal that is on its way but in no block. When it was signed, its place in the wallet's order is
+    /// taken by a payment of nothing to ourselves; if the payment is mined first all the same, it is settled.
+    GiveUpWithdrawal {
+        /// Which.
+        withdrawal: WithdrawalId,
+        /// Who decided, and why.
+        by: StaffAction,
+    }
+    /// Lets the wallet of a network pay again after it was used elsewhere and people have looked (H027).
+    ResumeWallet {
+        /// Key of the network.
+        network: String,
+        /// The wallet's next nonce as the chain has it; refused when the chain says another.
+        next_nonce: u64,
+        /// Who decided, and why.
+        by: StaffAction,
+    }
+    /// Ends the wait of a deposit that the ledger cannot hold, once people have done about it what can be done.
+    CloseDeposit {
+        /// Which.
+        deposit: DepositId,
+        /// Who decided, and what was done.
+        by: StaffAction,
+    }
+    /// Asks what about money waits for people.
+    ListConcerns {}
+    /// What about money waits for people.
+    Concerns {
+        /// All of it, by kind.
+        concerns: Vec<Concern>,
+    }
+    /// Something about money that waits for people.
+    Concern {
+        /// What it is.
+        kind: ConcernKind,
+        /// What it is about: an asset's symbol, a network's key, a deposit's id.
+        subject: String,
+        /// What was found.
+        reason: String,
+        /// Since when.
+        since: Timestamp,
+        /// Key of the network, where it is about one.
+        network: Option<String>,
+        /// Symbol of the asset, where it is about one.
+        asset: Option<String>,
+        /// The whole amount in smallest units, which may be more than 128 bits hold.
+        amount: Option<String>,
+        /// Hash of the transaction, where there is one.
+        transaction: Option<String>,
+        /// The person, where it is about one.
+        user: Option<UserId>,
+    }
     /// Makes a network known, or changes it (not its chain id).
     PutNetwork {
         /// Short key, such as `ethereum`: 2 to 20 of a-z, 0-9 and `-`.
@@ -312,6 +364,10 @@ messages! {
 requests! { "payment.requests.v1":
     DecideWithdrawal = "payment.withdrawal.decide" -> WithdrawalView,
     GetWithdrawal = "payment.withdrawal.get" -> WithdrawalView,
+    GiveUpWithdrawal = "payment.withdrawal.give_up" -> WithdrawalView,
+    ResumeWallet = "payment.wallet.resume" -> NetworkView,
+    CloseDeposit = "payment.deposit.close" -> Done,
+    ListConcerns = "payment.concern.list" -> Concerns,
     PutNetwork = "payment.network.put" -> NetworkView,
     CreateAsset = "payment.asset.create" -> AssetView,
     UpdateAsset = "payment.asset.update" -> AssetView,
@@ -326,4 +382,20 @@ pub enum Direction {
     Debit,
     /// Credit.
     Credit,
+}
+
+/// What kind of thing waits for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConcernKind {
+    /// The audit found a difference in the books: withdrawals of the asset rest until an audit is clean.
+    BooksDiffer,
+    /// Payments of a network rest.
+    NetworkHalted,
+    /// The wallet made a transaction that was not signed here.
+    ForeignTransaction,
+    /// A deposit is larger than the ledger can hold.
+    DepositTooLarge,
+    /// The books refuse a deposit, or its reversal.
+    DepositRefused,
 }

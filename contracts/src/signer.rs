@@ -3,6 +3,8 @@
 use ferrex_ids::IntentId;
 use ferrex_money::{Amount, AssetId};
 
+use crate::StaffAction;
+
 messages! {
     /// Asks for the public side of the wallet.
     DescribeWallet {}
@@ -87,6 +89,23 @@ messages! {
         /// Which.
         intent: IntentId,
     }
+    /// Asks to go on behind transactions of the wallet that were not signed here, after people have looked (H027). The
+    /// next nonce only ever goes up; the same request again changes nothing.
+    AdvanceNonce {
+        /// The chain.
+        chain_id: u64,
+        /// The next nonce from now on.
+        next_nonce: u64,
+        /// Who decided, and why.
+        by: StaffAction,
+    }
+    /// Where a wallet stands.
+    WalletNonce {
+        /// The chain.
+        chain_id: u64,
+        /// Its next nonce.
+        next_nonce: u64,
+    }
 }
 
 requests! { "signer.requests.v1":
@@ -95,4 +114,5 @@ requests! { "signer.requests.v1":
     FillNonce = "signer.nonce.fill" -> SignedTransaction,
     GetIntent = "signer.intent.get" -> IntentView,
     CancelIntent = "signer.intent.cancel" -> IntentView,
+    AdvanceNonce = "signer.nonce.advance" -> WalletNonce,
 }

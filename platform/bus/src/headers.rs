@@ -1,11 +1,30 @@
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use ferrex_contracts::envelope::header;
 use serde_json::{Value, json};
 
 /// Headers of a message, in order; values are bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Bytes)>);
+pub struct Headers(Vec<(Cow<'static, str>, Bytes)>);
+
+/// Names that need no memory of their own.
+const KNOWN: [&str; 12] = [
+    header::SPEC_VERSION,
+    header::ID,
+    header::TYPE,
+    header::SOURCE,
+    header::TIME,
+    header::CONTENT_TYPE,
+    header::TRACE_PARENT,
+    header::DEADLINE,
+    header::CORRELATION,
+    header::REPLY_TOPIC,
+    header::REPLY_PARTITION,
+    header::DISPOSED,
+];
 
 impl Headers {
     /// The bytes of the first header of this name.
@@ -21,14 +40,30 @@ impl Headers {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// A name as headers hold it.
+    pub(crate) fn name(name: &str) -> Cow<'static, str> {
+        KNOWN
+            .into_iter()
+            .find(|known| *known == name)
+            .map_or_else(|| Cow::Owned(name.to_owned()), Cow::Borrowed)
+    }
+
     /// Appends a header.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<Bytes>) {
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) {
         self.0.push((name.into(), value.into()));
     }
 
     /// All headers in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.0.iter().map(|(name, value)| (name.as_str(), &value[..]))
+        self.0.iter().map(|(name, value)| (&**name, &value[..]))
     }
 
     /// As JSON that a person can read: pairs of name and text, or of name and `{"base64": …}` where the value is no
@@ -49,11 +84,11 @@ impl Headers {
                 continue;
             };
             match pair.get(1) {
-                Some(Value::String(text)) => headers.push(name, text.clone().into_bytes()),
+                Some(Value::String(text)) => headers.push(Self::name(name), text.clone().into_bytes()),
                 Some(other) => {
                     let coded = other.get("base64").and_then(Value::as_str).unwrap_or_default();
                     if let Ok(bytes) = STANDARD.decode(coded) {
-                        headers.push(name, bytes);
+                        headers.push(Self::name(name), bytes);
                     }
                 }
                 None => {}

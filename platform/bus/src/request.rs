@@ -12,7 +12,7 @@ use ferrex_ids::MessageId;
 use ferrex_time::Timestamp;
 use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, oneshot};
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::bus::Inner;
 use crate::message::decode;
@@ -46,7 +46,7 @@ pub(crate) struct Requester {
 /// A reply partition being read.
 struct Line {
     partition: i32,
-    reader: tokio::task::JoinHandle<()>,
+    ended: CancellationToken,
     _stop: DropGuard,
 }
 
@@ -83,36 +83,34 @@ impl Requester {
     /// The partition that answers come to. It is opened by the first request, and again should its reader have ended.
     async fn reply_partition(&self, bus: &Inner) -> Result<i32, Error> {
         let mut line = self.line.lock().await;
-        if let Some(line) = line.as_ref().filter(|line| !line.reader.is_finished()) {
+        if let Some(line) = line.as_ref().filter(|line| !line.ended.is_cancelled()) {
             return Ok(line.partition);
         }
         bus.transport
             .ensure_topics(std::slice::from_ref(&self.topic))
             .await?;
+        let pending = Arc::clone(&self.pending);
+        let sink = move |record: Incoming| {
+            let Some(correlation) = record.headers.text(header::CORRELATION) else {
+                return;
+            };
+            // Unknown: the asker gave up, or the partition is shared with another replica.
+            let waiting = pending
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(correlation);
+            if let Some(waiting) = waiting {
+                let _ = waiting.send(record);
+            }
+        };
         let Tail {
             partition,
-            mut records,
+            ended,
             stop,
-        } = bus.transport.tail(&self.topic).await?;
-        let pending = Arc::clone(&self.pending);
-        let reader = tokio::spawn(async move {
-            while let Some(record) = records.recv().await {
-                let Some(correlation) = record.headers.text(header::CORRELATION) else {
-                    continue;
-                };
-                // Unknown: the asker gave up, or the partition is shared with another replica.
-                let waiting = pending
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .remove(correlation);
-                if let Some(waiting) = waiting {
-                    let _ = waiting.send(record);
-                }
-            }
-        });
+        } = bus.transport.tail(&self.topic, Box::new(sink)).await?;
         *line = Some(Line {
             partition,
-            reader,
+            ended,
             _stop: stop,
         });
         Ok(partition)
@@ -188,8 +186,18 @@ impl Requester {
             headers,
             body: Some(body.into()),
         };
-        bus.transport.publish(vec![record], Urgency::Fast).await?;
-        answered.await.map_err(|_| RequestError::Bus(Error::Closed))
+        let sending = bus.transport.publish(vec![record], Urgency::Fast);
+        tokio::pin!(sending, answered);
+        let answer = tokio::select! {
+            biased;
+            // The broker's receipt may come after the answer.
+            answer = &mut answered => answer,
+            sent = &mut sending => {
+                sent?;
+                answered.await
+            }
+        };
+        answer.map_err(|_| RequestError::Bus(Error::Closed))
     }
 }
 

@@ -1,13 +1,14 @@
 //! The seam between the bus and what carries it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::Thread;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ferrex_time::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{Error, Headers};
 
@@ -50,6 +51,13 @@ pub(crate) struct Incoming {
     pub at: Timestamp,
 }
 
+impl Incoming {
+    /// What it counts for in a [`Load`]: one, and one more for each kilobyte, so that few large ones fill it too.
+    pub fn weight(&self) -> usize {
+        1 + self.body.as_ref().map_or(0, Bytes::len) / 1024
+    }
+}
+
 /// How a message is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
@@ -85,28 +93,38 @@ pub(crate) enum Command {
     Leave(Vec<Position>, oneshot::Sender<()>),
 }
 
-/// How many messages a member has received and not finished; the transport stops fetching above a mark.
+/// How much a member has received and not finished, by weight; the transport hands over no more above a mark.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
     outstanding: AtomicUsize,
+    /// Told when the load falls below [`Self::LOW`].
     pub eased: Notify,
+    /// The transport's thread, if it has one, which is unparked then.
+    pub thread: OnceLock<Thread>,
 }
 
 impl Load {
-    /// At this many no more are fetched.
-    pub const HIGH: usize = 2_000;
-    /// Fetching goes on below this many.
-    pub const LOW: usize = 1_000;
+    /// At this much no more is handed over.
+    pub const HIGH: usize = 8_192;
+    /// Handing over goes on below this, which is enough to work on meanwhile.
+    pub const LOW: usize = 4_096;
 
-    pub fn add(&self, count: usize) {
-        self.outstanding.fetch_add(count, Ordering::SeqCst);
+    pub fn add(&self, weight: usize) {
+        self.outstanding.fetch_add(weight, Ordering::SeqCst);
     }
 
-    pub fn remove(&self, count: usize) {
-        let before = self.outstanding.fetch_sub(count, Ordering::SeqCst);
-        if before >= Self::LOW && before - count < Self::LOW {
+    pub fn remove(&self, weight: usize) {
+        let before = self.outstanding.fetch_sub(weight, Ordering::SeqCst);
+        if before >= Self::LOW && before - weight < Self::LOW {
             self.eased.notify_one();
+            if let Some(thread) = self.thread.get() {
+                thread.unpark();
+            }
         }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.now() >= Self::HIGH
     }
 
     pub fn now(&self) -> usize {
@@ -144,11 +162,15 @@ impl Subscription {
     }
 }
 
+/// Takes what a [`Tail`] reads, where it is read, so that an answer wakes nobody but its asker. It must not block.
+pub(crate) type Sink = Box<dyn Fn(Incoming) + Send>;
+
 /// One partition read from its end on, in no group.
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub partition: i32,
-    pub records: mpsc::UnboundedReceiver<Incoming>,
+    /// Cancelled when the reading has ended, for whatever reason.
+    pub ended: CancellationToken,
     /// Ends the reading when dropped.
     pub stop: DropGuard,
 }
@@ -182,7 +204,7 @@ pub(crate) trait Transport: Send + Sync + 'static {
     /// Joins a group.
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error>;
     /// Reads one partition of a topic, of the transport's choice, from its end on.
-    async fn tail(&self, topic: &str) -> Result<Tail, Error>;
+    async fn tail(&self, topic: &str, sink: Sink) -> Result<Tail, Error>;
     /// How far a group is behind.
     async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error>;
     /// Whether messages can be sent now.

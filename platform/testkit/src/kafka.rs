@@ -1,8 +1,9 @@
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
 
+use crate::Proxy;
 use crate::postgres::temp_dir;
-use crate::servers::{KafkaOptions, KafkaServer, must};
+use crate::servers::{KafkaOptions, KafkaServer, free_port, must};
 
 /// A private Apache Kafka of this test process: one broker in KRaft mode that creates no topic by itself.
 pub struct Kafka {
@@ -21,13 +22,26 @@ impl Kafka {
 
     /// A broker of the caller's own, for tests that stop or kill it.
     pub async fn start() -> Self {
+        Self::start_on(None, String::new()).await
+    }
+
+    /// A broker that is reached through a proxy: it tells its clients the proxy's address, which [`Kafka::brokers`] is
+    /// not.
+    pub async fn start_behind_proxy() -> (Self, Proxy) {
+        let port = free_port();
+        let proxy = Proxy::start(port).await;
+        let more = format!("advertised.listeners=PLAINTEXT://127.0.0.1:{}\n", proxy.port());
+        (Self::start_on(Some(port), more).await, proxy)
+    }
+
+    async fn start_on(port: Option<u16>, more: String) -> Self {
         let dir = temp_dir("kafka");
         let options = KafkaOptions {
             dir: dir.path().to_owned(),
-            port: None,
+            port,
             grace_seconds: 0,
         };
-        let server = must(KafkaServer::start(options).await);
+        let server = must(KafkaServer::start_with(options, more).await);
         Self {
             port: server.port(),
             server: Mutex::new(server),
@@ -40,8 +54,8 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Its port on 127.0.0.1. A client that is to go through a proxy needs the advertised address too, so a proxy in
-    /// front of Kafka sees the first connection only.
+    /// Its port on 127.0.0.1. A proxy in front of it sees the first connection only, unless the broker names the proxy to
+    /// its clients ([`Kafka::start_behind_proxy`]).
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -59,6 +73,11 @@ impl Kafka {
     /// Starts it again on the same directory and ports.
     pub async fn start_again(&self) {
         must(self.server.lock().await.start_again().await);
+    }
+
+    /// Makes it find its disk full; started again it has room.
+    pub async fn fill_disk(&self) {
+        must(self.server.lock().await.limit_files(1));
     }
 
     /// Freezes it (SIGSTOP): connections stay open and nothing answers.

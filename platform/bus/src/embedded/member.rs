@@ -14,7 +14,7 @@ use super::group::{self, Claim};
 use super::wake::Bell;
 use super::{Shared, log, member_id};
 use crate::Error;
-use crate::transport::{Command, Event, Load, Partition, Position};
+use crate::transport::{Command, Event, Incoming, Load, Partition, Position};
 
 /// A partition that is ours.
 struct Held {
@@ -87,7 +87,7 @@ impl Member {
                 last_look + self.shared.look_every
             };
             // What is fetched goes to a channel without bound, so the load must be watched before each fetch.
-            let full = load.now() >= Load::HIGH;
+            let full = load.is_full();
             tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
@@ -295,7 +295,7 @@ impl Member {
                 held.next = held.next.max(record.offset + 1);
             }
         }
-        self.load.add(found.len());
+        self.load.add(found.iter().map(Incoming::weight).sum());
         let _ = self.events.send(Ok(Event::Records(found)));
         true
     }

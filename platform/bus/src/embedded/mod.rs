@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::transport::{
-    Lag, Load, Partition, Record, Subscription, Tail, Transport, Urgency, retention_hours,
+    Lag, Load, Partition, Record, Sink, Subscription, Tail, Transport, Urgency, retention_hours,
 };
 use wake::Wake;
 
@@ -75,7 +75,7 @@ impl Embedded {
     pub async fn connect(config: &EmbeddedConfig, partitions: i32) -> Result<Self, Error> {
         let db = Db::connect(&config.database).await?;
         let background = CancellationToken::new();
-        let wake = Wake::start(&db, &background);
+        let wake = Wake::start(&db, &config.database.url, &background);
         tokio::spawn(clean::run(db.clone(), config.clean_every, background.clone()));
         let shared = Shared {
             db,
@@ -175,26 +175,21 @@ impl Transport for Embedded {
         })
     }
 
-    async fn tail(&self, topic: &str) -> Result<Tail, Error> {
+    async fn tail(&self, topic: &str, sink: Sink) -> Result<Tail, Error> {
         self.ensure_topics(std::slice::from_ref(&topic.to_owned()))
             .await?;
         let partition = rand::random_range(0..self.partitions(topic)?);
         let reading = Partition::new(topic, partition);
         let mut position = log::end(&self.shared.db, &reading).await?;
-        let (records, incoming) = mpsc::unbounded_channel();
-        let stop = CancellationToken::new();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let ending = ended.clone().drop_guard();
         let (stopped, shared) = (stop.clone(), Arc::clone(&self.shared));
         let bell = shared.wake.bell([topic.to_owned()].into(), String::new());
         tokio::spawn(async move {
+            let _ending = ending;
             while !stopped.is_cancelled() {
                 match log::read_on(&shared.db, &reading, &mut position).await {
-                    Ok(found) => {
-                        for record in found {
-                            if records.send(record).is_err() {
-                                return;
-                            }
-                        }
-                    }
+                    Ok(found) => found.into_iter().for_each(&sink),
                     Err(error) => tracing::debug!(%error, "reading answers failed, trying again"),
                 }
                 tokio::select! {
@@ -206,7 +201,7 @@ impl Transport for Embedded {
         });
         Ok(Tail {
             partition,
-            records: incoming,
+            ended,
             stop: stop.drop_guard(),
         })
     }

@@ -1,7 +1,7 @@
 //! Waking readers: within the process directly, in other processes by NOTIFY.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use ferrex_postgres::Db;
@@ -26,9 +26,39 @@ pub(super) struct Bell {
     pub membership: Notify,
 }
 
-/// All bells of this side, and what is to be told to other processes.
-pub(super) struct Wake {
+/// What precedes the name of the house that tells; neither a topic nor a group begins with it.
+const HOUSE_MARK: char = '#';
+
+/// All bells of this process for one log: whoever publishes rings them itself, so that roles which share a process do not
+/// wait for the database to pass the word.
+struct House {
+    /// Tells what was told from here.
+    name: String,
     bells: Mutex<Vec<Weak<Bell>>>,
+}
+
+/// By where the log is. One log that goes by two names has two houses, which tell each other like two processes.
+static HOUSES: LazyLock<Mutex<HashMap<String, Weak<House>>>> = LazyLock::new(Mutex::default);
+
+impl House {
+    fn at(address: &str) -> Arc<Self> {
+        let mut houses = HOUSES.lock().unwrap_or_else(PoisonError::into_inner);
+        houses.retain(|_, house| house.strong_count() > 0);
+        if let Some(house) = houses.get(address).and_then(Weak::upgrade) {
+            return house;
+        }
+        let house = Arc::new(Self {
+            name: format!("{HOUSE_MARK}{:032x}", rand::random::<u128>()),
+            bells: Mutex::default(),
+        });
+        houses.insert(address.to_owned(), Arc::downgrade(&house));
+        house
+    }
+}
+
+/// The bells of this process, and what is to be told to other processes.
+pub(super) struct Wake {
+    house: Arc<House>,
     untold: Mutex<BTreeSet<String>>,
     something: Notify,
     tasks: TaskTracker,
@@ -36,9 +66,9 @@ pub(super) struct Wake {
 
 impl Wake {
     /// Starts listening and telling until `stop` is cancelled.
-    pub fn start(db: &Db, stop: &CancellationToken) -> Arc<Self> {
+    pub fn start(db: &Db, address: &str, stop: &CancellationToken) -> Arc<Self> {
         let wake = Arc::new(Self {
-            bells: Mutex::default(),
+            house: House::at(address),
             untold: Mutex::default(),
             something: Notify::new(),
             tasks: TaskTracker::new(),
@@ -64,7 +94,7 @@ impl Wake {
             records: Notify::new(),
             membership: Notify::new(),
         });
-        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bells = self.house.bells.lock().unwrap_or_else(PoisonError::into_inner);
         bells.retain(|bell| bell.strong_count() > 0);
         bells.push(Arc::downgrade(&bell));
         bell
@@ -90,8 +120,15 @@ impl Wake {
         self.something.notify_one();
     }
 
+    /// Somebody told names; what was told from this house was rung before.
+    fn told(&self, payload: &str) {
+        if payload.split('\n').next() != Some(&*self.house.name) {
+            payload.split('\n').for_each(|name| self.ring(name));
+        }
+    }
+
     fn ring(&self, name: &str) {
-        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        let bells = self.house.bells.lock().unwrap_or_else(PoisonError::into_inner);
         for bell in bells.iter().filter_map(Weak::upgrade) {
             match name.strip_prefix(GROUP_MARK) {
                 Some(group) if group == bell.group => bell.membership.notify_one(),
@@ -102,7 +139,7 @@ impl Wake {
     }
 
     fn ring_all(&self) {
-        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        let bells = self.house.bells.lock().unwrap_or_else(PoisonError::into_inner);
         for bell in bells.iter().filter_map(Weak::upgrade) {
             bell.records.notify_one();
             bell.membership.notify_one();
@@ -112,7 +149,8 @@ impl Wake {
     /// As much of what is untold as one payload holds.
     fn payload(&self) -> Option<String> {
         let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut payload = untold.pop_first()?;
+        let first = untold.pop_first()?;
+        let mut payload = format!("{}\n{first}", self.house.name);
         while let Some(name) = untold.pop_first() {
             if payload.len() + name.len() >= PAYLOAD_BYTES_MAX {
                 untold.insert(name);
@@ -133,7 +171,7 @@ async fn listen(wake: Arc<Wake>, db: Db, stop: CancellationToken) {
             loop {
                 // None: the connection broke and is made again by the next call; what was said meanwhile is lost.
                 match listener.try_recv().await? {
-                    Some(told) => told.payload().split('\n').for_each(|name| wake.ring(name)),
+                    Some(told) => wake.told(told.payload()),
                     None => wake.ring_all(),
                 }
             }

@@ -61,6 +61,8 @@ impl Clients {
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.keepalive.enable", "true")
             .set("socket.nagle.disable", "true")
+            // Topics exist before they are used, so one that is not there is gone.
+            .set("topic.metadata.propagation.max.ms", "5000")
             .set_log_level(RDKafkaLogLevel::Warning);
         client
     }
@@ -105,6 +107,8 @@ impl Clients {
             .set("fetch.wait.max.ms", "500")
             .set("fetch.error.backoff.ms", "100")
             .set("queued.max.messages.kbytes", "16384")
+            // When that much waits here, look again soon: a second is an age for a consumer that takes thousands at once.
+            .set("fetch.queue.backoff.ms", "20")
             .set("check.crcs", "true");
         client
     }
@@ -122,6 +126,9 @@ impl Clients {
             .set("heartbeat.interval.ms", (session / 5).max(1).to_string())
             // Polling goes on while handlers work, so this only catches a thread that hangs.
             .set("max.poll.interval.ms", "300000");
+        if let Some(instance) = &self.config.instance {
+            client.set("group.instance.id", instance);
+        }
         BaseConsumer::from_config_and_context(&client, context)
             .map_err(Error::kafka("making a Kafka consumer"))
     }
@@ -138,8 +145,10 @@ impl Clients {
 
     /// Asks about a group without joining it.
     pub fn asker(&self, group: &str) -> Result<OffThread<BaseConsumer>, Error> {
-        let client = self.consumer_config(group);
+        let mut client = self.consumer_config(group);
         client
+            // To the real end: what waits behind a transaction that somebody left open is lag too.
+            .set("isolation.level", "read_uncommitted")
             .create()
             .map(OffThread::new)
             .map_err(Error::kafka("making a Kafka client"))

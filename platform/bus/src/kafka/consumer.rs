@@ -1,6 +1,6 @@
 //! Consumers, each on a thread of its own that polls without pause, so that slow handlers never cost the membership.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
@@ -12,18 +12,27 @@ use tokio_util::sync::CancellationToken;
 
 use super::ASK_WITHIN;
 use super::clients::Clients;
-use super::convert::from_kafka;
+use super::convert::Reader;
+use super::topics::Topics;
 use crate::Error;
-use crate::transport::{Command, Event, Incoming, Load, Partition, Position};
+use crate::transport::{Command, Event, Incoming, Load, Partition, Position, Sink};
 
 /// How long a poll may wait; commands are seen this late at most.
 const POLL: Duration = Duration::from_millis(20);
+/// Most messages handed over at once.
+const HAND_OVER: usize = 500;
+/// How long a member with too much in work just stops taking messages before it pauses its partitions. Pausing throws away
+/// what the library has fetched in advance, which is then fetched again, so it is for handlers that are stuck; and not
+/// polling puts off rebalances, so it is for a moment.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
 
 type Events = mpsc::UnboundedSender<Result<Event, Error>>;
 
 /// Called by the library on the member's thread, from within a poll.
 pub(super) struct Rebalancing {
     events: Events,
+    /// Taken from the library and not handed over yet.
+    gathered: Mutex<Vec<Incoming>>,
 }
 
 impl ClientContext for Rebalancing {}
@@ -64,6 +73,18 @@ impl ConsumerContext for Rebalancing {
 }
 
 impl Rebalancing {
+    fn gather(&self, incoming: Incoming) -> usize {
+        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.push(incoming);
+        gathered.len()
+    }
+
+    /// `false`: nobody takes it any more.
+    fn hand_over(&self) -> bool {
+        let gathered = std::mem::take(&mut *self.gathered.lock().unwrap_or_else(PoisonError::into_inner));
+        gathered.is_empty() || self.events.send(Ok(Event::Records(gathered))).is_ok()
+    }
+
     /// Where to start in each partition: at the committed position, and at the beginning where there is none. A group that
     /// is new has missed nothing then, and one whose positions expired handles nothing twice thanks to its inbox.
     fn starts(
@@ -98,6 +119,8 @@ impl Rebalancing {
             .iter()
             .map(|element| Partition::new(element.topic(), element.partition()))
             .collect();
+        // What was gathered before a revocation must not come after it.
+        self.hand_over();
         let lost = consumer.assignment_lost();
         let (done, positions) = oneshot::channel();
         if partitions.is_empty()
@@ -142,42 +165,59 @@ fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, positions: &[Position]
 pub(super) struct Member {
     consumer: BaseConsumer<Rebalancing>,
     group: String,
+    topics: Vec<String>,
+    known: Arc<Topics>,
     events: Events,
     commands: mpsc::UnboundedReceiver<Command>,
     load: Arc<Load>,
-    paused: bool,
+    reader: Reader,
+    flow: Flow,
+}
+
+/// Whether messages are taken from the library.
+#[derive(Clone, Copy)]
+enum Flow {
+    Open,
+    /// Too much is in work, since then.
+    Full(Instant),
+    /// It stays too much: nothing is fetched, and polling goes on.
+    Paused,
 }
 
 impl Member {
     pub fn new(
         clients: &Clients,
-        group: &str,
-        topics: &[String],
+        (group, topics): (&str, &[String]),
         events: Events,
         commands: mpsc::UnboundedReceiver<Command>,
-        load: Arc<Load>,
+        (known, load): (Arc<Topics>, Arc<Load>),
     ) -> Result<Self, Error> {
         let consumer = clients.member(
             group,
             Rebalancing {
                 events: events.clone(),
+                gathered: Mutex::default(),
             },
         )?;
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer
-            .subscribe(&topics)
+            .subscribe(&names)
             .map_err(Error::kafka("subscribing to topics"))?;
         Ok(Self {
             consumer,
             group: group.to_owned(),
+            topics: topics.to_vec(),
+            known,
             events,
             commands,
             load,
-            paused: false,
+            reader: Reader::default(),
+            flow: Flow::Open,
         })
     }
 
     pub fn run(mut self) {
+        let _ = self.load.thread.set(std::thread::current());
         let left = loop {
             match self.commands.try_recv() {
                 Ok(Command::Commit(positions)) => {
@@ -192,19 +232,10 @@ impl Member {
                 Err(mpsc::error::TryRecvError::Empty) => {}
             }
             self.regulate();
-            match self.consumer.poll(POLL) {
-                Some(Ok(message)) => {
-                    self.load.add(1);
-                    if self
-                        .events
-                        .send(Ok(Event::Records(vec![from_kafka(&message)])))
-                        .is_err()
-                    {
-                        break None;
-                    }
-                }
-                Some(Err(error)) => self.report(error),
-                None => {}
+            if let Flow::Full(_) = self.flow {
+                std::thread::park_timeout(POLL);
+            } else if !self.take() {
+                break None;
             }
         };
         // Nobody listens any more; the revocation that closing brings must not wait for an answer.
@@ -222,27 +253,55 @@ impl Member {
         }
     }
 
-    /// Fetches no more than can be worked on.
+    /// Takes what is there, waiting for the first, and hands it over together. `false`: nobody takes it any more.
+    fn take(&mut self) -> bool {
+        let mut wait = POLL;
+        loop {
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) => {
+                    let incoming = self.reader.read(&message);
+                    self.load.add(incoming.weight());
+                    if self.consumer.context().gather(incoming) >= HAND_OVER || self.load.is_full() {
+                        break;
+                    }
+                }
+                Some(Err(error)) => self.report(error),
+                None => break,
+            }
+            wait = Duration::ZERO;
+        }
+        self.consumer.context().hand_over()
+    }
+
+    /// Takes no more than can be worked on.
     fn regulate(&mut self) {
         let load = self.load.now();
-        let want = if self.paused {
-            load >= Load::LOW
-        } else {
-            load >= Load::HIGH
-        };
-        if want == self.paused && !want {
-            return;
+        match self.flow {
+            Flow::Open if load >= Load::HIGH => self.flow = Flow::Full(Instant::now()),
+            Flow::Full(_) if load < Load::LOW => self.flow = Flow::Open,
+            Flow::Full(since) if since.elapsed() >= STUCK_AFTER => self.pause(),
+            // Again each time: partitions may have been added.
+            Flow::Paused if load >= Load::LOW => self.pause(),
+            Flow::Paused => match self
+                .consumer
+                .assignment()
+                .and_then(|assigned| self.consumer.resume(&assigned))
+            {
+                Ok(()) => self.flow = Flow::Open,
+                Err(error) => tracing::warn!(%error, "resuming partitions failed, trying again"),
+            },
+            Flow::Open | Flow::Full(_) => {}
         }
-        let outcome = self.consumer.assignment().and_then(|assigned| {
-            if want {
-                self.consumer.pause(&assigned)
-            } else {
-                self.consumer.resume(&assigned)
-            }
-        });
-        match outcome {
-            Ok(()) => self.paused = want,
-            Err(error) => tracing::warn!(%error, "pausing or resuming partitions failed"),
+    }
+
+    fn pause(&mut self) {
+        match self
+            .consumer
+            .assignment()
+            .and_then(|assigned| self.consumer.pause(&assigned))
+        {
+            Ok(()) => self.flow = Flow::Paused,
+            Err(error) => tracing::warn!(%error, "pausing partitions failed, trying again"),
         }
     }
 
@@ -253,7 +312,27 @@ impl Member {
             code,
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
         );
-        if lost {
+        let refused = matches!(
+            code,
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                    | RDKafkaErrorCode::GroupAuthorizationFailed
+                    | RDKafkaErrorCode::ClusterAuthorizationFailed
+                    | RDKafkaErrorCode::UnknownTopicOrPartition
+                    | RDKafkaErrorCode::UnknownTopic
+            )
+        );
+        if refused {
+            // The library would wait without a word. Whoever supervises says it aloud, and subscribing again looks whether
+            // the topics exist.
+            for topic in &self.topics {
+                self.known.forget(topic);
+            }
+            let _ = self.events.send(Err(Error::Kafka {
+                doing: "reading topics, which are gone or forbidden",
+                source: error,
+            }));
+        } else if lost {
             let _ = self.events.send(Err(Error::PositionLost {
                 group: self.group.clone(),
             }));
@@ -271,9 +350,8 @@ impl Member {
 /// Reads one partition from its present end on, until told to stop.
 pub(super) fn tail(
     consumer: &BaseConsumer,
-    topic: &str,
-    partition: i32,
-    records: &mpsc::UnboundedSender<Incoming>,
+    (topic, partition): (&str, i32),
+    sink: &Sink,
     stop: &CancellationToken,
     ready: oneshot::Sender<Result<(), Error>>,
 ) {
@@ -288,12 +366,10 @@ pub(super) fn tail(
     if failed {
         return;
     }
-    while !stop.is_cancelled() && !records.is_closed() {
+    let mut reader = Reader::default();
+    while !stop.is_cancelled() {
         match consumer.poll(POLL) {
-            Some(Ok(message)) => {
-                // Nobody listens any more when this fails, which the loop's condition sees.
-                let _ = records.send(from_kafka(&message));
-            }
+            Some(Ok(message)) => sink(reader.read(&message)),
             Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
                 tracing::error!(%error, topic, "reading answers failed for good, the next request starts again");
                 return;

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::transport::{Lag, Load, Record, Subscription, Tail, Transport, Urgency};
+use crate::transport::{Lag, Load, Record, Sink, Subscription, Tail, Transport, Urgency};
 use clients::{Clients, OffThread};
 use topics::Topics;
 
@@ -32,6 +32,10 @@ pub struct KafkaConfig {
     pub replication: i32,
     /// After how long a member of a group that is not heard of is taken for dead.
     pub session_timeout: Duration,
+    /// Name of this replica that outlives its restarts, such as that of a pod in a stateful set. With it the group waits for
+    /// a replica that restarts within the session timeout, instead of dealing its partitions out twice; without it a
+    /// replica that leaves gives them up at once. No two replicas may have the same one.
+    pub instance: Option<String>,
     /// Further settings of librdkafka, such as `security.protocol` and `sasl.*`. What this crate sets for safety wins.
     pub properties: BTreeMap<String, String>,
 }
@@ -43,6 +47,7 @@ impl KafkaConfig {
             brokers: brokers.into(),
             replication: 1,
             session_timeout: Duration::from_secs(10),
+            instance: None,
             properties: BTreeMap::new(),
         }
     }
@@ -55,7 +60,7 @@ type Producer = Arc<OffThread<FutureProducer>>;
 
 pub(crate) struct Kafka {
     clients: Clients,
-    topics: Topics,
+    topics: Arc<Topics>,
     /// By urgency; made again after a fatal error.
     durable: Mutex<Option<Producer>>,
     fast: Mutex<Option<Producer>>,
@@ -67,7 +72,7 @@ impl Kafka {
         let topics = Topics::new(clients.admin()?, partitions, config.replication);
         Ok(Self {
             clients,
-            topics,
+            topics: Arc::new(topics),
             durable: Mutex::new(None),
             fast: Mutex::new(None),
         })
@@ -199,7 +204,8 @@ impl Transport for Kafka {
         let (events, incoming) = mpsc::unbounded_channel();
         let (commands, orders) = mpsc::unbounded_channel();
         let load = Arc::new(Load::default());
-        let member = consumer::Member::new(&self.clients, group, topics, events, orders, Arc::clone(&load))?;
+        let shared = (Arc::clone(&self.topics), Arc::clone(&load));
+        let member = consumer::Member::new(&self.clients, (group, topics), events, orders, shared)?;
         // A thread of its own: rebalances wait in it for work to finish, and leaving blocks.
         std::thread::Builder::new()
             .name(format!("kafka {group}"))
@@ -214,25 +220,27 @@ impl Transport for Kafka {
         })
     }
 
-    async fn tail(&self, topic: &str) -> Result<Tail, Error> {
+    async fn tail(&self, topic: &str, sink: Sink) -> Result<Tail, Error> {
         let partitions = self.topics.partitions(topic).await?;
         let partition = rand::random_range(0..partitions.max(1));
         let consumer = self.clients.tail(topic)?;
         let topic = topic.to_owned();
-        let (records, incoming) = mpsc::unbounded_channel();
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
+        let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
+        let (stopped, ending) = (stop.clone(), ended.clone().drop_guard());
         let (ready, started) = tokio::sync::oneshot::channel();
         std::thread::Builder::new()
             .name(format!("kafka {topic}"))
-            .spawn(move || consumer::tail(&consumer, &topic, partition, &records, &stopped, ready))
+            .spawn(move || {
+                let _ending = ending;
+                consumer::tail(&consumer, (&topic, partition), &sink, &stopped, ready);
+            })
             .map_err(|error| {
                 Error::kafka("starting a reader's thread")(KafkaError::ClientCreation(error.to_string()))
             })?;
         started.await.map_err(|_| Error::Closed)??;
         Ok(Tail {
             partition,
-            records: incoming,
+            ended,
             stop: stop.drop_guard(),
         })
     }

@@ -17,6 +17,10 @@ use crate::transport::retention_hours;
 /// How long a created topic may take to be seen by the broker we ask.
 const APPEAR_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a sign of life may take.
+const PING_WITHIN: Duration = Duration::from_secs(3);
+const UNUSED: &str = "__consumer_offsets";
+
 pub(super) struct Topics {
     admin: Arc<OffThread<AdminClient<DefaultClientContext>>>,
     partitions: i32,
@@ -135,13 +139,42 @@ impl Topics {
         Ok(missing)
     }
 
+    /// Whether the broker answers, and every topic that was used from here is still there and may be used.
     pub async fn ping(&self) -> Result<(), Error> {
         let admin = Arc::clone(&self.admin);
-        blocking(move || {
-            let within = Duration::from_secs(3);
+        let mut used: Vec<String> = self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect();
+        if used.is_empty() {
             // A topic by name, so that the answer stays small; it need not exist.
-            let asked = admin.inner().fetch_metadata(Some("__consumer_offsets"), within);
-            asked.map(drop).map_err(Error::kafka("asking the broker"))
+            used.push(UNUSED.to_owned());
+        }
+        blocking(move || {
+            let until = Instant::now() + PING_WITHIN;
+            for name in used {
+                let within = until.saturating_duration_since(Instant::now());
+                let metadata = admin
+                    .inner()
+                    .fetch_metadata(Some(&name), within)
+                    .map_err(Error::kafka("asking the broker"))?;
+                let found = metadata.topics().iter().find(|topic| topic.name() == name);
+                if let Some(error) = found.and_then(rdkafka::metadata::MetadataTopic::error)
+                    && name != UNUSED
+                {
+                    let code = RDKafkaErrorCode::from(error);
+                    return Err(match code {
+                        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                            Error::TopicMissing { topic: name }
+                        }
+                        _ => Error::kafka("asking for a topic")(KafkaError::MetadataFetch(code)),
+                    });
+                }
+            }
+            Ok(())
         })
         .await
     }

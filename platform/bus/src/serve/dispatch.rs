@@ -23,7 +23,7 @@ const FLUSH_EVERY: Duration = Duration::from_millis(50);
 /// How long messages in work may take to finish when partitions are taken away or the service stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(15);
 /// Most messages in one transaction.
-const BATCH_MAX: usize = 500;
+const BATCH_MAX: usize = 1_000;
 
 /// What is done with messages.
 #[async_trait]
@@ -84,12 +84,13 @@ impl Holding {
 
     /// Forgets what is not in work yet.
     fn drop_waiting(&mut self, load: &Load) {
-        let lanes = self
-            .lanes
-            .values_mut()
-            .map(|waiting| std::mem::take(waiting).len())
-            .sum::<usize>();
-        load.remove(lanes + std::mem::take(&mut self.backlog).len());
+        let lanes = self.lanes.values_mut().flat_map(std::mem::take);
+        load.remove(
+            lanes
+                .chain(std::mem::take(&mut self.backlog))
+                .map(|incoming| incoming.weight())
+                .sum(),
+        );
     }
 }
 
@@ -101,8 +102,21 @@ struct Finished {
 }
 
 enum Work {
-    Lane(Lane, i64),
+    Lane { lane: Lane, offset: i64, weight: usize },
     Batch(Vec<Incoming>),
+}
+
+impl Work {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Lane { weight, .. } => *weight,
+            Self::Batch(batch) => weight(batch),
+        }
+    }
+}
+
+fn weight(messages: &[Incoming]) -> usize {
+    messages.iter().map(Incoming::weight).sum()
 }
 
 pub(super) struct Member<P> {
@@ -174,7 +188,7 @@ impl<P: Processor> Member<P> {
             });
             if incoming.offset < holding.next {
                 // The transport went back (a broker that failed over, a position set by hand): it is in work or done.
-                self.subscription.load.remove(1);
+                self.subscription.load.remove(incoming.weight());
                 continue;
             }
             holding.unfinished.insert(incoming.offset);
@@ -253,12 +267,13 @@ impl<P: Processor> Member<P> {
     ) {
         let (processor, stop, number) = (Arc::clone(processor), holding.stop.clone(), holding.number);
         tasks.spawn(async move {
-            let (partition, offset) = (incoming.partition.clone(), incoming.offset);
+            let (partition, offset, weight) =
+                (incoming.partition.clone(), incoming.offset, incoming.weight());
             let done = processor.process(incoming, &stop).await;
             Finished {
                 partition,
                 holding: number,
-                work: Work::Lane(lane, offset),
+                work: Work::Lane { lane, offset, weight },
                 done,
             }
         });
@@ -285,16 +300,13 @@ impl<P: Processor> Member<P> {
             .filter(|holding| holding.number == number)
         else {
             // Given up when the partition was taken away.
-            load.remove(match work {
-                Work::Lane(..) => 1,
-                Work::Batch(batch) => batch.len(),
-            });
+            load.remove(work.weight());
             return;
         };
         self.dirty |= done;
         match work {
-            Work::Lane(lane, offset) => {
-                load.remove(1);
+            Work::Lane { lane, offset, weight } => {
+                load.remove(weight);
                 if done {
                     holding.unfinished.remove(&offset);
                 }
@@ -304,20 +316,26 @@ impl<P: Processor> Member<P> {
                         Self::start(&mut self.tasks, &self.processor, holding, lane, incoming);
                     }
                     not_begun => {
-                        let dropped = holding.lanes.remove(&lane).map_or(0, |waiting| waiting.len());
-                        load.remove(dropped + usize::from(not_begun.is_some()));
+                        let dropped = holding.lanes.remove(&lane).into_iter().flatten();
+                        load.remove(
+                            not_begun
+                                .into_iter()
+                                .chain(dropped)
+                                .map(|incoming| incoming.weight())
+                                .sum(),
+                        );
                     }
                 }
             }
             Work::Batch(batch) => {
                 holding.batch_in_work = false;
                 if done {
-                    load.remove(batch.len());
+                    load.remove(weight(&batch));
                     for incoming in batch {
                         holding.unfinished.remove(&incoming.offset);
                     }
                 } else if holding.stop.is_cancelled() {
-                    load.remove(batch.len());
+                    load.remove(weight(&batch));
                 } else {
                     for incoming in batch {
                         Self::into_lane(&mut self.tasks, &self.processor, holding, incoming);

@@ -1,4 +1,4 @@
-//! One event: inbox and handler in one transaction, retries, parking.
+//! One event: inbox and handler in one transaction, alone or with others, retries, parking.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,11 +9,12 @@ use ferrex_fault::{Classify, Fault, Kind};
 use ferrex_postgres::{Db, Tx};
 use ferrex_runtime::{Backoff, kill};
 use futures::FutureExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::dispatch::Processor;
+use super::together::{Room, Waiting};
 use crate::inbox::{self, Entry};
 use crate::message::Delivery;
 use crate::parked::{self, Parking};
@@ -25,6 +26,15 @@ pub(super) struct EventProcessor {
     pub db: Db,
     pub router: Router,
     slots: Arc<Semaphore>,
+    room: Room,
+}
+
+/// What waiting for a slot ended with.
+enum Turn<'s> {
+    Slot(SemaphorePermit<'s>),
+    /// Another handled the message together with its own.
+    Handled,
+    Stopped,
 }
 
 /// How one attempt ended without a failure.
@@ -69,7 +79,12 @@ enum Reason {
 impl EventProcessor {
     pub fn new(db: Db, router: Router) -> Self {
         let slots = Arc::new(Semaphore::new(router.events_at_once));
-        Self { db, router, slots }
+        Self {
+            db,
+            router,
+            slots,
+            room: Room::default(),
+        }
     }
 
     /// The handler's work on messages, within `tx`, under the first one's trace; a panic is a fault.
@@ -121,6 +136,104 @@ impl EventProcessor {
         kill::point("bus.before_batch_commit");
         tx.commit().await.map_err(ferrex_postgres::Error::Commit)?;
         kill::point("bus.after_batch_commit");
+        Ok(true)
+    }
+
+    async fn slot(&self, stop: &CancellationToken) -> Turn<'_> {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Turn::Stopped,
+            slot = self.slots.acquire() => slot.map_or(Turn::Stopped, Turn::Slot),
+        }
+    }
+
+    /// Waits for a slot, or until who has one handled this message too.
+    async fn turn(&self, delivery: &Delivery, stop: &CancellationToken) -> Turn<'_> {
+        if let Ok(slot) = self.slots.try_acquire() {
+            return Turn::Slot(slot);
+        }
+        let (number, mut outcome) = self.room.enter(delivery.clone());
+        let handled = tokio::select! {
+            biased;
+            handled = &mut outcome => handled,
+            () = stop.cancelled() => {
+                if self.room.leave(number) {
+                    return Turn::Stopped;
+                }
+                outcome.await
+            }
+            slot = self.slots.acquire() => {
+                if self.room.leave(number) {
+                    return slot.map_or(Turn::Stopped, Turn::Slot);
+                }
+                drop(slot);
+                outcome.await
+            }
+        };
+        // An error: who took it was told to stop.
+        if handled == Ok(true) {
+            Turn::Handled
+        } else {
+            self.slot(stop).await
+        }
+    }
+
+    /// Handles a message with those that wait, if any do; `false`: it is to be handled alone.
+    async fn lead(&self, delivery: &Delivery) -> bool {
+        let others = self.room.take();
+        if others.is_empty() {
+            return false;
+        }
+        let (mut group, mut waiting) = (vec![delivery.clone()], Vec::with_capacity(others.len()));
+        for Waiting { delivery, done, .. } in others {
+            group.push(delivery);
+            waiting.push(done);
+        }
+        let handled = match self.attempt_together(group).await {
+            Ok(handled) => handled,
+            Err(Failure::Fault(fault)) => {
+                let (code, reason) = (&*fault.code, fault.chain());
+                tracing::debug!(
+                    code,
+                    reason,
+                    "messages handled together failed, handling each alone"
+                );
+                false
+            }
+            // Each of them waits for the database on its own.
+            Err(Failure::Database(_)) => false,
+        };
+        for done in waiting {
+            // Its task was told to stop.
+            let _ = done.send(handled);
+        }
+        handled
+    }
+
+    /// All or nothing, like [`Self::attempt_batch`], for messages of different types and keys.
+    async fn attempt_together(&self, mut group: Vec<Delivery>) -> Result<bool, Failure> {
+        // In one order everywhere, so that two groups do not lock what belongs to their keys crosswise.
+        group.sort_by(|one, other| one.key.cmp(&other.key));
+        let mut tx = self.db.begin().await?;
+        let Some(mut fresh) = inbox::enter_all(&mut tx, self.router.group, group).await? else {
+            return Ok(false);
+        };
+        for delivery in &mut fresh {
+            delivery.attempt = 1;
+            let Some(route) = self.router.event_route(delivery) else {
+                return Ok(false);
+            };
+            self.call(route, std::slice::from_ref(delivery), &mut tx)
+                .await
+                .map_err(Failure::Fault)?;
+        }
+        for delivery in &fresh {
+            kill::point_with("bus.before_effect_commit", &delivery.message_type);
+        }
+        tx.commit().await.map_err(ferrex_postgres::Error::Commit)?;
+        for delivery in &fresh {
+            kill::point_with("bus.after_effect_commit", &delivery.message_type);
+        }
         Ok(true)
     }
 
@@ -238,12 +351,26 @@ impl Processor for EventProcessor {
         let mut pauses = Backoff::new(policy.first, policy.cap);
         let mut outages = Backoff::default();
         delivery.attempt = 0;
+        // Once: what failed together is handled alone from then on.
+        let mut together = route.is_some_and(|route| !route.batched);
         loop {
-            let slot = tokio::select! {
-                biased;
-                () = stop.cancelled() => return false,
-                slot = self.slots.acquire() => slot,
+            let turn = if together {
+                self.turn(&delivery, stop).await
+            } else {
+                self.slot(stop).await
             };
+            let slot = match turn {
+                Turn::Slot(slot) => slot,
+                Turn::Handled => {
+                    self.count(&delivery, "handled");
+                    return true;
+                }
+                Turn::Stopped => return false,
+            };
+            if std::mem::take(&mut together) && self.lead(&delivery).await {
+                self.count(&delivery, "handled");
+                return true;
+            }
             delivery.attempt += 1;
             let ended = match route {
                 Some(route) => self.attempt(route, &delivery).await,

@@ -1,9 +1,12 @@
-//! Running a router: two memberships (events, requests), the redriver of parked messages, the cleaning of the inbox.
+//! Running a router: two memberships (events, requests), the redriver of parked messages, the cleaning of the inbox, the
+//! watch over what waits.
 
 mod dispatch;
 mod events;
+mod lag;
 mod redrive;
 mod requests;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,13 +75,20 @@ pub async fn serve(bus: &Bus, db: &Db, router: Router, shutdown: CancellationTok
         }
         Ok(())
     };
-    let (events, requests, redrive, clean) = tokio::join!(
+    let watching = async {
+        if !event_topics.is_empty() {
+            lag::watch(bus, router.group, &event_topics, &stop).await;
+        }
+        Ok(())
+    };
+    let (events, requests, redrive, clean, watch) = tokio::join!(
         stopping(&stop, handling_events),
         stopping(&stop, handling_requests),
         stopping(&stop, redriving),
         stopping(&stop, cleaning),
+        stopping(&stop, watching),
     );
-    events.and(requests).and(redrive).and(clean)
+    events.and(requests).and(redrive).and(clean).and(watch)
 }
 
 async fn stopping<F>(stop: &CancellationToken, part: F) -> Result<(), Error>

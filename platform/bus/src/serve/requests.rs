@@ -102,7 +102,7 @@ impl Processor for RequestProcessor {
             // An event that happens to stand on this topic.
             return true;
         }
-        let _slot = tokio::select! {
+        let slot = tokio::select! {
             biased;
             () = stop.cancelled() => return false,
             slot = self.slots.acquire() => slot,
@@ -112,6 +112,8 @@ impl Processor for RequestProcessor {
             return true;
         }
         let result = self.handle(&delivery, deadline).await;
+        // The next may begin while this one's answer is on its way.
+        drop(slot);
         self.count(&delivery, if result.is_ok() { "ok" } else { "fault" });
         if let Err(fault) = &result
             && fault.kind == Kind::Internal

@@ -5,6 +5,8 @@ mod cases;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod kafka;
 #[cfg(test)]
 mod world;
@@ -37,12 +39,14 @@ contract! {
         a_new_group_starts_at_the_oldest_message,
         types_nobody_registered_are_passed_by,
         order_per_key_is_kept_under_concurrency,
+        what_waits_together_is_handled_together_and_fails_alone,
         batches_keep_order_and_handle_each_message_once,
         a_bad_message_in_a_batch_is_parked_alone,
         the_trace_goes_on_in_the_handler;
     groups:
         two_replicas_share_partitions_and_take_over,
         a_graceful_leave_finishes_work_and_leaves_no_lag,
+        f061_replicas_that_come_and_go_change_nothing,
         f005_crashes_before_offset_commit_have_one_effect,
         f063_rewinding_the_whole_topic_changes_nothing;
     requests:
@@ -53,6 +57,7 @@ contract! {
     failures:
         transient_faults_are_retried_until_they_pass,
         retries_are_capped_and_the_reason_is_kept,
+        f070_the_next_version_and_the_last_are_read_or_parked,
         f065_poison_is_parked_its_key_waits_and_others_go_on,
         redrive_keeps_the_order_and_stops_at_a_failure,
         discard_lets_the_rest_of_the_key_go_on,

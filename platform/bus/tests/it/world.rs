@@ -130,7 +130,14 @@ impl World {
 
     /// Starts a replica of the service.
     pub async fn replica(&self, router: Router) -> Replica {
-        let (bus, db, stop) = (self.bus().await, self.db.clone(), CancellationToken::new());
+        self.replica_over(self.transport.clone(), router).await
+    }
+
+    /// Starts a replica of the service that reaches the bus in its own way.
+    pub async fn replica_over(&self, transport: TransportConfig, router: Router) -> Replica {
+        let config = BusConfig::new(SERVICE, transport);
+        let bus = Bus::connect(&config, SystemClock::shared()).await.unwrap();
+        let (db, stop) = (self.db.clone(), CancellationToken::new());
         let stopped = stop.clone();
         let task = tokio::spawn(async move { ferrex_bus::serve(&bus, &db, router, stopped).await });
         Replica { stop, task }

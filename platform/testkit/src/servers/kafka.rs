@@ -26,6 +26,8 @@ pub struct KafkaOptions {
 #[derive(Debug)]
 pub struct KafkaServer {
     options: KafkaOptions,
+    /// Lines of `server.properties` beside those of every broker; the last one of a name counts.
+    more: String,
     port: u16,
     process: Option<Process>,
 }
@@ -36,9 +38,15 @@ impl KafkaServer {
     /// An open port is not yet a ready group coordinator: the first join may be answered "coordinator not
     /// available" once, which clients try again by themselves.
     pub async fn start(options: KafkaOptions) -> Result<Self, Error> {
+        Self::start_with(options, String::new()).await
+    }
+
+    /// As [`KafkaServer::start`], with further lines of `server.properties`.
+    pub async fn start_with(options: KafkaOptions, more: String) -> Result<Self, Error> {
         let port = options.port.unwrap_or_else(free_port);
         let mut server = Self {
             options,
+            more,
             port,
             process: None,
         };
@@ -112,6 +120,13 @@ impl KafkaServer {
             .map_or(Ok(()), |process| process.signal(Signal::CONT))
     }
 
+    /// Lets it write no file beyond this many bytes, as if the disk were full; no limit for a broker started again.
+    pub fn limit_files(&self, bytes: u64) -> Result<(), Error> {
+        self.process
+            .as_ref()
+            .map_or(Ok(()), |process| process.limit_files(bytes))
+    }
+
     fn properties_file(&self) -> PathBuf {
         self.options.dir.join("server.properties")
     }
@@ -123,7 +138,7 @@ impl KafkaServer {
             return Ok(());
         }
         std::fs::create_dir_all(&data).map_err(Error::io(format!("creating {}", data.display())))?;
-        let properties = properties(self.port, free_port(), &data);
+        let properties = properties(self.port, free_port(), &data) + &self.more;
         std::fs::write(self.properties_file(), properties).map_err(Error::io("writing server.properties"))?;
         let mut format = java()?;
         format

@@ -5,7 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 pub use rustix::process::Signal;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, kill_process, prlimit};
 
 use super::Error;
 use super::janitor::{self, Farewell};
@@ -75,6 +75,18 @@ impl Process {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Lets it write no file beyond this many bytes.
+    pub(super) fn limit_files(&self, bytes: u64) -> Result<(), Error> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let limit = Rlimit {
+            current: Some(bytes),
+            maximum: None,
+        };
+        prlimit(pid, Resource::Fsize, limit)
+            .map(drop)
+            .map_err(|error| Error::io(format!("limiting {}", self.name))(error.into()))
     }
 
     /// Sends it a signal.

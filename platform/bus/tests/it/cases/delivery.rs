@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -110,6 +110,69 @@ pub async fn the_trace_goes_on_in_the_handler(world: World) {
     assert_eq!(trace::trace_id(&inside), trace::trace_id(PARENT));
     assert_ne!(inside, PARENT);
     relay.leave().await;
+    replica.leave().await;
+}
+
+/// With one slot and a handler that takes its time, what comes meanwhile gathers; in the second round one is refused.
+pub async fn what_waits_together_is_handled_together_and_fails_alone(world: World) {
+    message!(Happened, "together");
+    let transactions: Arc<Mutex<HashMap<i64, String>>> = Arc::default();
+    let log = Arc::clone(&transactions);
+    let router =
+        Router::new("together")
+            .at_once(1, 1)
+            .on_event::<Happened, _>(move |delivery, message, tx| {
+                let log = Arc::clone(&log);
+                Box::pin(async move {
+                    write_effect(tx, delivery, message.number, "a").await?;
+                    let id: String =
+                        sqlx::query_scalar("SELECT pg_current_xact_id()::text FROM pg_sleep(0.02)")
+                            .fetch_one(&mut **tx)
+                            .await
+                            .unwrap();
+                    log.lock().unwrap().insert(message.number, id);
+                    if message.number == 113 {
+                        return Err(Fault::new(Kind::Invalid, "test.unlucky", "thirteen"));
+                    }
+                    Ok(())
+                })
+            });
+    let replica = world.replica(router).await;
+    let bus = world.bus().await;
+    for (first, effects) in [(0, 30), (100, 59)] {
+        let messages = (first..first + 30).map(|number| event(&format!("k{number}"), &Happened { number }));
+        bus.publish(messages.collect()).await.unwrap();
+        world.effects_reach(effects).await;
+    }
+    world.caught_up(&bus, "together", Happened::TOPIC).await;
+    let transactions = transactions.lock().unwrap().clone();
+    let distinct = |first: i64| {
+        let ids = (first..first + 30).map(|number| &transactions[&number]);
+        ids.collect::<HashSet<_>>().len()
+    };
+    let (first, second) = (distinct(0), distinct(100));
+    assert!(
+        first <= 10,
+        "{first} transactions for 30 messages that waited together"
+    );
+    assert!(
+        second > first,
+        "what failed together was handled together again: {second}"
+    );
+    let mut numbers: Vec<i64> = world
+        .effects()
+        .await
+        .into_iter()
+        .map(|effect| effect.number)
+        .collect();
+    numbers.sort_unstable();
+    let expected = (0..30).chain((100..130).filter(|number| *number != 113));
+    assert_eq!(numbers, expected.collect::<Vec<_>>());
+    let parked = ferrex_bus::parked::list(&world.db, 0, 10).await.unwrap();
+    assert_eq!(
+        (parked.len(), parked[0].key.as_str(), parked[0].attempts),
+        (1, "k113", 1)
+    );
     replica.leave().await;
 }
 

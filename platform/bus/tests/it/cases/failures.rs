@@ -126,6 +126,70 @@ pub async fn retries_are_capped_and_the_reason_is_kept(world: World) {
     replica.leave().await;
 }
 
+/// A reader of version 2 of a type meets what versions 1 and 3 wrote.
+pub async fn f070_the_next_version_and_the_last_are_read_or_parked(world: World) {
+    #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+    struct Second {
+        number: i64,
+        bonus: Option<i64>,
+        kind: Option<SecondKind>,
+    }
+    #[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum SecondKind {
+        Known,
+    }
+    impl Message for Second {
+        const TYPE: &'static str = "svc.f070.happened";
+        const TOPIC: &'static str = "svc.f070.v1";
+    }
+    let router = Router::new("f070").on_event::<Second, _>(|delivery, message, tx| {
+        let number = message.number + message.bonus.unwrap_or(0);
+        Box::pin(async move { write_effect(tx, delivery, number, "a").await })
+    });
+    let replica = world.replica(router).await;
+    let bodies = [
+        // The last version.
+        ("old", r#"{"number":1}"#),
+        // The next: members that this one does not know, in any place and form.
+        (
+            "new",
+            r#"{"more":{"deep":[1,{"a":null}]},"number":2,"bonus":10,"kind":"known"}"#,
+        ),
+        // The next: a word that this one does not know. To guess would be to misread.
+        ("word", r#"{"number":3,"kind":"of_the_next_version"}"#),
+        // No version that was ever promised: what was there is gone, or of another form.
+        ("gone", r#"{"bonus":4}"#),
+        ("form", r#"{"number":"5"}"#),
+    ];
+    let messages = bodies.map(|(key, body)| {
+        let some = Second {
+            number: 0,
+            bonus: None,
+            kind: Some(SecondKind::Known),
+        };
+        let mut message = event(key, &some);
+        message.body = body.as_bytes().to_vec();
+        message
+    });
+    world.bus().await.publish(messages.to_vec()).await.unwrap();
+    let parked = parked_reach(&world, 3).await;
+    let mut keys: Vec<&str> = parked.iter().map(|message| message.key.as_str()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["form", "gone", "word"]);
+    assert!(
+        parked
+            .iter()
+            .all(|message| message.code == "bus.message.undecodable")
+    );
+    let effects = world.effects_reach(2).await;
+    assert_eq!(
+        (of_key(&effects, "old"), of_key(&effects, "new")),
+        (vec![1], vec![12])
+    );
+    replica.leave().await;
+}
+
 pub async fn f065_poison_is_parked_its_key_waits_and_others_go_on(world: World) {
     message!(Happened, "f065");
     let bus = world.bus().await;

@@ -102,6 +102,60 @@ pub async fn a_graceful_leave_finishes_work_and_leaves_no_lag(world: World) {
     );
 }
 
+/// From one replica to five and back, some in good order and some not, while messages come.
+pub async fn f061_replicas_that_come_and_go_change_nothing(world: World) {
+    const KEYS: usize = 12;
+    message!(Happened, "f061");
+    let bus = world.bus().await;
+    let steady = world.replica(writing!("f061", Happened, "steady")).await;
+    let (mut sent, mut workers) = (0, HashSet::new());
+    for storm in 0..3 {
+        let mut others = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            others.push(world.replica(writing!("f061", Happened, name)).await);
+            publish_rounds(&bus, sent..sent + 5, KEYS, |number| Happened { number }).await;
+            sent += 5;
+        }
+        // Some of it is handled by whoever has the partitions by now, the rest while they go.
+        world
+            .effects_reach(KEYS * usize::try_from(sent - 10).unwrap())
+            .await;
+        for (place, other) in others.into_iter().enumerate() {
+            publish_rounds(&bus, sent..sent + 2, KEYS, |number| Happened { number }).await;
+            sent += 2;
+            if (place + storm) % 4 == 0 {
+                other.die().await;
+            } else {
+                other.leave().await;
+            }
+        }
+    }
+    let effects = world.effects_reach(KEYS * usize::try_from(sent).unwrap()).await;
+    world.caught_up(&bus, "f061", Happened::TOPIC).await;
+    assert_eq!(world.effects().await.len(), effects.len(), "an effect came twice");
+    for key in 0..KEYS {
+        let name = format!("k{key}");
+        let of_key = effects.iter().filter(|effect| effect.key == name);
+        let numbers: Vec<i64> = of_key.map(|effect| effect.number).collect();
+        assert_eq!(numbers, (0..sent).collect::<Vec<_>>(), "{name}");
+    }
+    workers.extend(effects.into_iter().map(|effect| effect.worker));
+    assert!(workers.len() > 1, "the others never got a partition");
+    steady.leave().await;
+}
+
+async fn publish_rounds<M: Message>(
+    bus: &ferrex_bus::Bus,
+    numbers: std::ops::Range<i64>,
+    keys: usize,
+    make: impl Fn(i64) -> M,
+) {
+    for number in numbers {
+        let messages = (0..keys).map(|key| event(&format!("k{key}"), &make(number)));
+        bus.publish(messages.collect()).await.unwrap();
+    }
+}
+
 pub async fn f005_crashes_before_offset_commit_have_one_effect(world: World) {
     const MESSAGES: usize = 300;
     message!(Happened, "f005");

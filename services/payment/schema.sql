@@ -31,6 +31,15 @@ CREATE TABLE asset (
 COMMENT ON TABLE asset IS 'Coins and tokens; what an asset is cannot be changed (F24, H049), its terms can';
 GRANT INSERT, SELECT ON asset TO ferrex_payment;
 
+CREATE TABLE audit_halt (
+    asset integer NOT NULL,
+    since timestamp with time zone NOT NULL,
+    CONSTRAINT audit_halt_pkey PRIMARY KEY (asset),
+    CONSTRAINT audit_halt_asset_check CHECK ((asset >= 0))
+);
+COMMENT ON TABLE audit_halt IS 'Assets whose books an audit found to differ: their withdrawals rest until an audit is clean of them';
+GRANT DELETE, INSERT, SELECT, UPDATE ON audit_halt TO ferrex_payment;
+
 CREATE TABLE chain_block (
     network text NOT NULL,
     height  bigint NOT NULL,
@@ -147,6 +156,17 @@ CREATE TABLE deposit_address (
 COMMENT ON TABLE deposit_address IS 'Addresses given to people. Watched on every network, since the same key exists on all of them';
 CREATE UNIQUE INDEX deposit_address_current_unique ON deposit_address USING btree (user_id, network) WHERE current;
 GRANT INSERT, SELECT ON deposit_address TO ferrex_payment;
+
+CREATE TABLE deposit_closing (
+    deposit   uuid NOT NULL,
+    staff     uuid NOT NULL,
+    reason    text NOT NULL,
+    closed_at timestamp with time zone NOT NULL,
+    CONSTRAINT deposit_closing_pkey PRIMARY KEY (deposit),
+    CONSTRAINT deposit_closing_deposit_fkey FOREIGN KEY (deposit) REFERENCES payment.deposit(id)
+);
+COMMENT ON TABLE deposit_closing IS 'What staff did about deposits that the ledger cannot hold, append-only';
+GRANT INSERT, SELECT ON deposit_closing TO ferrex_payment;
 
 CREATE TABLE flow (
     id            uuid NOT NULL,
@@ -267,6 +287,17 @@ COMMENT ON TABLE inbox IS 'Messages that took effect or were parked, in the tran
 CREATE INDEX inbox_received_at ON inbox USING brin (received_at);
 GRANT DELETE, INSERT, SELECT, UPDATE ON inbox TO ferrex_payment;
 
+CREATE TABLE ledger_audit (
+    one        boolean NOT NULL DEFAULT true,
+    audited_at timestamp with time zone NOT NULL,
+    findings   bigint NOT NULL,
+    CONSTRAINT ledger_audit_pkey PRIMARY KEY (one),
+    CONSTRAINT ledger_audit_findings_check CHECK ((findings >= 0)),
+    CONSTRAINT ledger_audit_one_check CHECK (one)
+);
+COMMENT ON TABLE ledger_audit IS 'The newest audit of the ledger, from engine.audit.v1';
+GRANT DELETE, INSERT, SELECT, UPDATE ON ledger_audit TO ferrex_payment;
+
 CREATE TABLE movement (
     user_id   uuid NOT NULL,
     sequence  bigint NOT NULL,
@@ -338,6 +369,7 @@ CREATE TABLE outgoing_transaction (
     succeeded  boolean,
     fee_paid   numeric(39,0),
     confirmed  boolean NOT NULL DEFAULT false,
+    filler     boolean NOT NULL DEFAULT false,
     CONSTRAINT outgoing_transaction_pkey PRIMARY KEY (hash),
     CONSTRAINT outgoing_transaction_attempt_unique UNIQUE (withdrawal, attempt),
     CONSTRAINT outgoing_transaction_attempt_check CHECK ((attempt >= 1)),
@@ -440,6 +472,22 @@ CREATE TABLE wallet (
 );
 COMMENT ON TABLE wallet IS 'The public side of the signer''s wallet; another key under the same family is refused, never taken over';
 GRANT INSERT, SELECT ON wallet TO ferrex_payment;
+
+CREATE TABLE wallet_release (
+    id          bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    network     text NOT NULL,
+    next_nonce  bigint NOT NULL,
+    staff       uuid NOT NULL,
+    reason      text NOT NULL,
+    released_at timestamp with time zone NOT NULL,
+    CONSTRAINT wallet_release_pkey PRIMARY KEY (id),
+    CONSTRAINT wallet_release_network_fkey FOREIGN KEY (network) REFERENCES payment.network(key),
+    CONSTRAINT wallet_release_next_nonce_check CHECK ((next_nonce >= 0))
+);
+COMMENT ON TABLE wallet_release IS 'Each time staff let a wallet pay again that was used elsewhere (H027), append-only';
+GRANT INSERT, SELECT ON wallet_release TO ferrex_payment;
+
+GRANT SELECT, USAGE ON wallet_release_id_seq TO ferrex_payment;
 
 CREATE TABLE withdrawal (
     id            uuid NOT NULL,

@@ -53,6 +53,21 @@ CREATE TABLE keystore (
 COMMENT ON TABLE keystore IS 'The public side of the keystore that signed here first';
 GRANT INSERT, SELECT ON keystore TO ferrex_signer;
 
+CREATE TABLE nonce_advance (
+    chain_id          bigint NOT NULL,
+    address           bytea NOT NULL,
+    next_nonce_before bigint NOT NULL,
+    next_nonce        bigint NOT NULL,
+    staff             uuid NOT NULL,
+    reason            text NOT NULL,
+    at                timestamp with time zone NOT NULL,
+    CONSTRAINT nonce_advance_pkey PRIMARY KEY (chain_id, address, next_nonce),
+    CONSTRAINT nonce_advance_chain_id_address_fkey FOREIGN KEY (chain_id, address) REFERENCES signer.wallet(chain_id, address),
+    CONSTRAINT nonce_advance_check CHECK ((next_nonce > next_nonce_before))
+);
+COMMENT ON TABLE nonce_advance IS 'Each time people let a wallet go on behind transactions that were not signed here (H027), append-only';
+GRANT INSERT, SELECT ON nonce_advance TO ferrex_signer;
+
 CREATE TABLE outbox (
     seq          bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
     id           uuid NOT NULL,

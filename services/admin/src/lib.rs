@@ -3,7 +3,8 @@
 //!
 //! - **Tables** (schema `admin`, see `schema.sql`): `staff`, `setup_link`, `staff_session`, `attempts`, `approval` (read table),
 //!   `audit_entry` and `audit_head` (append-only, chained), and the bus's `outbox`, `inbox`, `parked`.
-//! - **Topics out**: requests to `core.requests.v1` and `payment.requests.v1`. **In**: `payment.withdrawal.v1`.
+//! - **Topics out**: requests to `core.requests.v1` and `payment.requests.v1`; `admin.audit.v1` (checkpoints of the audit log). **In**:
+//!   `payment.withdrawal.v1`, `cron.tick.v1` (job `ledger_audit`).
 //! - **How it fails**: without PostgreSQL every call answers 503; without the bus, or when the other service does not answer
 //!   in time, an action answers 503, its audit entries say `attempted` and `unknown`, and it may be tried again. Nothing is
 //!   asked for that could not be written to the audit log first.

@@ -91,7 +91,7 @@ impl Service {
         supervise("admin consumers", shutdown.clone(), || {
             let (db, bus, shutdown) = (admin.db.clone(), admin.bus.clone(), shutdown.clone());
             async move {
-                let served = ferrex_bus::serve(&bus, &db, consumers::router(), shutdown).await;
+                let served = ferrex_bus::serve(&bus, &db, consumers::router(admin), shutdown).await;
                 served.map_err(|error| Fault::from(error).chain())
             }
         })

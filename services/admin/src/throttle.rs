@@ -22,6 +22,9 @@ impl Classify for TooMany {
     fn code(&self) -> &'static str {
         "admin.too_many_attempts"
     }
+    fn retry_after_s(&self) -> Option<u32> {
+        u32::try_from(self.seconds).ok()
+    }
 }
 
 /// A counted try, to give back after a success.

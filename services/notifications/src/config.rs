@@ -46,7 +46,7 @@ pub struct Smtp {
     pub user: Option<String>,
     /// The file with that user's password.
     pub password: Option<SecretFile>,
-    /// How long one exchange with the server may take, in seconds.
+    /// How long handing over one mail may take, from connecting to the server's last word, in seconds.
     pub timeout_seconds: u64,
 }
 

@@ -31,6 +31,8 @@ pub(crate) enum SendError {
 pub(crate) struct Sender {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+    /// How long handing over one mail may take, from connecting to the server's last word.
+    within: Duration,
 }
 
 impl Sender {
@@ -66,6 +68,7 @@ impl Sender {
         Ok(Self {
             transport: builder.build(),
             from,
+            within: Duration::from_secs(smtp.timeout_seconds),
         })
     }
 
@@ -76,10 +79,11 @@ impl Sender {
 
     /// Whether the server answers.
     pub(crate) async fn probe(&self) -> Result<(), String> {
-        match self.transport.test_connection().await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err("the mail server answers but refuses to work".to_owned()),
-            Err(error) => Err(describe(&error)),
+        match tokio::time::timeout(self.within, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("the mail server answers but refuses to work".to_owned()),
+            Ok(Err(error)) => Err(describe(&error)),
+            Err(_) => Err(self.too_slow()),
         }
     }
 
@@ -102,11 +106,19 @@ impl Sender {
             .raw_header(automatic)
             .multipart(MultiPart::alternative_plain_html(mail.text, mail.html))
             .map_err(|error| refused("the mail cannot be written", &error))?;
-        self.transport
-            .send(message)
-            .await
-            .map(drop)
-            .map_err(|error| classify(&error))
+        // The library bounds the connecting alone; a server that takes the connection and says nothing would keep one
+        // of the few workers for ever (F99).
+        match tokio::time::timeout(self.within, self.transport.send(message)).await {
+            Ok(sent) => sent.map(drop).map_err(|error| classify(&error)),
+            Err(_) => Err(SendError::Later {
+                reason: self.too_slow(),
+                server_away: true,
+            }),
+        }
+    }
+
+    fn too_slow(&self) -> String {
+        format!("mail server: no answer within {} s", self.within.as_secs())
     }
 }
 

@@ -3,17 +3,19 @@
 //!
 //! - **Tables** (schema `payment`, see `schema.sql`): `network`, `asset`, `customer`, `revoked_session`, `idempotency`, `wallet`,
 //!   `deposit_address`, `chain_cursor`, `chain_block`, `chain_reorganisation`, `deposit`, `withdrawal`, `outgoing_transaction`,
-//!   `hot_wallet_claim`, `foreign_transaction`, `transfer`, `movement`; the flows' `flow`, `flow_history`, `flow_effect`; the bus's
+//!   `hot_wallet_claim`, `foreign_transaction`, `transfer`, `movement`, `ledger_audit`, `audit_halt`, `deposit_closing`,
+//!   `wallet_release`; the flows' `flow`, `flow_history`, `flow_effect`; the bus's
 //!   `outbox`, `inbox`, `parked`.
 //! - **Topics out**: `payment.deposit.v1`, `payment.transfer.v1`, `payment.withdrawal.v1`. **In**: `payment.requests.v1`, `core.user.v1`,
-//!   `core.session.v1`, `engine.journal.v1`, `cron.tick.v1` (job `hold_expiry`). It asks `core` (who is meant, second factors)
+//!   `core.session.v1`, `engine.journal.v1`, `engine.audit.v1`, `cron.tick.v1` (job `hold_expiry`). It asks `core` (who is meant, second factors)
 //!   and `signer` (the wallet, signatures).
 //! - **How it fails**: without PostgreSQL every call answers 503; without the engine money calls answer 503 or 202 and flows
 //!   wait; without a network's nodes that network rests, readiness names it, others go on; without the bus events wait in the
 //!   outbox. Nothing that may have happened is taken for a failure.
 //! - **Events** go out in the step that follows the ledger's commit, never before.
 //!
-//! Inside, one folder an aggregate: `registry`, `address`, `customer`, `deposit`, `withdrawal`, `transfer`, `statement`; beside them
+//! Inside, one folder an aggregate: `registry`, `address`, `customer`, `deposit`, `withdrawal`, `transfer`, `statement`, `concern` (what waits for
+//! people); beside them
 //! `follower` (reads the chains), `idempotency`; then `http` (one file an endpoint), `consumers`, `jobs`.
 //!
 //! To add an endpoint: one file under `http/`, one line in its `router`. To add a state to a flow: a variant in its
@@ -21,6 +23,7 @@
 
 mod address;
 mod app;
+mod concern;
 mod config;
 mod consumers;
 mod customer;

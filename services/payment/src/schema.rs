@@ -25,6 +25,11 @@ const OWN: MigrationSet = MigrationSet {
             name: "money",
             sql: include_str!("../migrations/0004_money.sql"),
         },
+        Migration {
+            version: 5,
+            name: "what waits for people",
+            sql: include_str!("../migrations/0005_concern.sql"),
+        },
     ],
 };
 
@@ -36,7 +41,7 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     // What an asset or network is cannot be changed (F24, H049), and what happened to money cannot be unsaid (I10).
     after_grants: "
         REVOKE UPDATE, DELETE ON asset, network, idempotency, movement, chain_reorganisation, foreign_transaction,
-            transfer, withdrawal FROM ferrex_payment;
+            transfer, withdrawal, deposit_closing, wallet_release FROM ferrex_payment;
         GRANT UPDATE (deposit_minimum, withdrawal_minimum, withdrawal_fee, approval_threshold, deposits_enabled,
             withdrawals_enabled, changed_at) ON asset TO ferrex_payment;
         GRANT UPDATE (name, rpc_urls, confirmations, enabled, halted_because, changed_at) ON network TO ferrex_payment;

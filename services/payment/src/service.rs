@@ -117,8 +117,8 @@ fn check(config: &Config) -> Result<(), Fault> {
     if config.effect_lease_seconds == 0 {
         return refused("effect_lease_seconds", "at least 1");
     }
-    if config.lease_seconds < 3 {
-        return refused("lease_seconds", "at least 3");
+    if config.lease_seconds == 0 {
+        return refused("lease_seconds", "at least 1");
     }
     if config.blocks_kept < 32 || config.blocks_back >= config.blocks_kept {
         return refused("blocks_kept", "at least 32 and more than payment.blocks_back");

@@ -5,7 +5,8 @@
 //! signed bytes are read back by two decoders and compared with what was asked before they leave.
 //!
 //! - **Tables** (schema `signer`): `keystore` (which wallet this schema belongs to), `wallet` (the next nonce), `intent`
-//!   (what was signed for whom), `signature` (every candidate, append-only), `cancelled` (what never will be signed).
+//!   (what was signed for whom), `signature` (every candidate, append-only), `cancelled` (what never will be signed), `nonce_advance` (when people let
+//!   a wallet go on behind foreign transactions).
 //! - **Topic in**: `signer.requests.v1`. **Topics out**: none.
 //! - **Promises**: one nonce an intent and one intent a nonce, over any number of processes, by the wallet's row lock. The
 //!   same intent and attempt give the same bytes. A signature is stored before it is answered. A later attempt replaces:

@@ -5,11 +5,18 @@ use ferrex_postgres::{Migration, MigrationSet, SchemaSpec};
 /// The signer's own migrations.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
     name: "signer",
-    migrations: &[Migration {
-        version: 1,
-        name: "intents",
-        sql: include_str!("../migrations/0001_intent.sql"),
-    }],
+    migrations: &[
+        Migration {
+            version: 1,
+            name: "intents",
+            sql: include_str!("../migrations/0001_intent.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "nonce advances",
+            sql: include_str!("../migrations/0002_nonce_advance.sql"),
+        },
+    ],
 };
 
 /// Schema and role of the signer.
@@ -21,7 +28,7 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     role: "ferrex_signer",
     sets: &[&ferrex_bus::MIGRATIONS, &MIGRATIONS],
     after_grants: "
-        REVOKE UPDATE, DELETE, TRUNCATE ON keystore, wallet, intent, signature, cancelled FROM ferrex_signer;
+        REVOKE UPDATE, DELETE, TRUNCATE ON keystore, wallet, intent, signature, cancelled, nonce_advance FROM ferrex_signer;
         GRANT UPDATE (next_nonce) ON wallet TO ferrex_signer;
         GRANT UPDATE (fee_max) ON intent TO ferrex_signer;",
 };

@@ -12,4 +12,4 @@ mod store;
 
 pub use flow::{Act, act};
 pub use model::{Broken, Entry, NewEntry, Outcome, Verdict};
-pub use store::{append, append_in_tx, list, verify};
+pub use store::{append, append_in_tx, head, list, verify};

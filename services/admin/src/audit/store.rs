@@ -130,10 +130,19 @@ pub async fn list(admin: &Admin, before: Option<i64>, limit: u16) -> Result<Vec<
     Ok(rows.into_iter().map(Entry::from).collect())
 }
 
+/// Number and hash of the last entry.
+pub async fn head(admin: &Admin) -> Result<(i64, Vec<u8>), Fault> {
+    let head = sqlx::query_as("SELECT sequence, hash FROM audit_head")
+        .fetch_one(admin.db.pool())
+        .await
+        .doing("reading the end of the audit log")?;
+    Ok(head)
+}
+
 /// Recomputes the whole chain.
 ///
-/// A restored older copy of the whole database verifies too; compare the last hash with one noted elsewhere (it is in
-/// the process's log, see [`super::act`]) to detect that.
+/// A restored older copy of the whole database verifies too: compare it with a checkpoint noted elsewhere, on the topic
+/// `admin.audit.v1` or in the process's log, which must stand in the chain with that hash.
 pub async fn verify(admin: &Admin) -> Result<Verdict, Fault> {
     let mut tx = admin.db.begin().await?;
     // One snapshot: the head and the entries belong together while others append.

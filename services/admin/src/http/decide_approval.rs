@@ -27,7 +27,7 @@ pub(super) struct DecideApproval {
 #[utoipa::path(
     post, path = "/v1/withdrawal-approvals/{id}/decision", operation_id = "decide_approval", tag = "approvals",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The withdrawal.")),
+    params(("id" = String, Path, pattern = "^wdr_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The withdrawal.")),
     request_body = DecideApproval,
     responses(
         (status = 200, description = "The withdrawal as of now.", body = ApprovalView),

@@ -47,7 +47,7 @@ pub(super) struct DecideVerification {
 #[utoipa::path(
     post, path = "/v1/verifications/{id}/decision", operation_id = "decide_verification", tag = "verifications",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The submission.")),
+    params(("id" = String, Path, pattern = "^ver_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The submission.")),
     request_body = DecideVerification,
     responses(
         (status = 200, description = "The submission as of now.", body = VerificationView),

@@ -24,7 +24,7 @@ pub(super) struct DisableStaff {
 #[utoipa::path(
     post, path = "/v1/staff/{id}/disable", operation_id = "disable_staff", tag = "staff",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The account.")),
+    params(("id" = String, Path, pattern = "^stf_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The account.")),
     request_body = DisableStaff,
     responses(
         (status = 204, description = "Nobody can log in with it any more."),

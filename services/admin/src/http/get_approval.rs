@@ -10,7 +10,7 @@ use crate::{Admin, approvals};
 #[utoipa::path(
     get, path = "/v1/withdrawal-approvals/{id}", operation_id = "get_approval", tag = "approvals",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The withdrawal.")),
+    params(("id" = String, Path, pattern = "^wdr_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The withdrawal.")),
     responses((status = 200, description = "The withdrawal.", body = ApprovalView))
 )]
 pub(super) async fn handle(

@@ -11,7 +11,7 @@ use crate::sessions::Actor;
 #[utoipa::path(
     get, path = "/v1/users/{id}", operation_id = "get_user", tag = "users",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The person.")),
+    params(("id" = String, Path, pattern = "^usr_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The person.")),
     responses((status = 200, description = "The person.", body = UserView))
 )]
 pub(super) async fn handle(

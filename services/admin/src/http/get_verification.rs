@@ -11,7 +11,7 @@ use crate::sessions::Actor;
 #[utoipa::path(
     get, path = "/v1/verifications/{id}", operation_id = "get_verification", tag = "verifications",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The submission.")),
+    params(("id" = String, Path, pattern = "^ver_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The submission.")),
     responses((status = 200, description = "The submission.", body = VerificationView))
 )]
 pub(super) async fn handle(

@@ -15,12 +15,13 @@ use crate::sessions::Actor;
 #[into_params(parameter_in = Query)]
 pub(super) struct UsersQuery {
     /// Part of a user name or e-mail address.
-    #[param(min_length = 1, max_length = 254)]
+    #[param(min_length = 1, max_length = 254, pattern = "^[^\\u0000]+$")]
     search: Option<String>,
     /// How many items, 20 if absent.
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(pattern = "^usr_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     cursor: Option<String>,
 }
 

@@ -21,6 +21,7 @@ pub(super) struct VerificationsQuery {
     #[param(minimum = 1, maximum = 100)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(pattern = "^ver_[0-7][0-9a-hjkmnp-tv-z]{25}$")]
     cursor: Option<String>,
 }
 

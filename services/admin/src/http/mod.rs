@@ -2,6 +2,7 @@
 //! [`crate::sessions::Actor`], which is what protects it.
 
 mod begin_set_up;
+mod close_deposit;
 mod create_asset;
 mod create_session;
 mod decide_approval;
@@ -11,16 +12,19 @@ mod get_approval;
 mod get_me;
 mod get_user;
 mod get_verification;
+mod give_up_withdrawal;
 mod input;
 mod invite_staff;
 mod list_approvals;
 mod list_assets;
 mod list_audit_entries;
+mod list_concerns;
 mod list_sessions;
 mod list_staff;
 mod list_users;
 mod list_verifications;
 mod put_network;
+mod resume_wallet;
 mod revoke_session;
 mod set_up;
 mod set_user_freeze;
@@ -68,4 +72,8 @@ fn routes() -> OpenApiRouter<Admin> {
         .routes(routes!(put_network::handle))
         .routes(routes!(list_audit_entries::handle))
         .routes(routes!(verify_audit::handle))
+        .routes(routes!(list_concerns::handle))
+        .routes(routes!(close_deposit::handle))
+        .routes(routes!(give_up_withdrawal::handle))
+        .routes(routes!(resume_wallet::handle))
 }

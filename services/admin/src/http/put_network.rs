@@ -23,10 +23,10 @@ pub(super) struct PutNetwork {
     #[schema(minimum = 1, maximum = 9_007_199_254_740_991_u64, example = 1)]
     chain_id: u64,
     /// Node addresses, at least one.
-    #[schema(min_items = 1, max_items = 10)]
+    #[schema(min_items = 1, max_items = 8)]
     rpc_urls: Vec<String>,
     /// Blocks, the one of the transaction included, until a transaction counts.
-    #[schema(minimum = 1, maximum = 10_000, example = 12)]
+    #[schema(minimum = 1, maximum = 1_000, example = 12)]
     confirmations: u32,
     /// Block from which on to look, when the network is new; the present one if absent.
     #[schema(maximum = 9_007_199_254_740_991_u64)]
@@ -42,7 +42,7 @@ pub(super) struct PutNetwork {
 #[utoipa::path(
     put, path = "/v1/networks/{key}", operation_id = "put_network", tag = "registry",
     security(("bearer" = [])),
-    params(("key" = String, Path, description = "2 to 20 of a-z, 0-9 and `-`.")),
+    params(("key" = String, Path, pattern = "^[a-z0-9][a-z0-9-]{1,19}$", description = "2 to 20 of a-z, 0-9 and `-`.")),
     request_body = PutNetwork,
     responses(
         (status = 200, description = "The network as of now.", body = NetworkView),

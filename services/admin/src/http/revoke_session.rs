@@ -12,7 +12,7 @@ use crate::sessions::{self, Actor};
 #[utoipa::path(
     delete, path = "/v1/sessions/{id}", operation_id = "revoke_session", tag = "sessions",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The session.")),
+    params(("id" = String, Path, pattern = "^sse_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The session.")),
     responses((status = 204, description = "It is over."))
 )]
 pub(super) async fn handle(

@@ -30,7 +30,7 @@ pub(super) struct SetUserFreeze {
 #[utoipa::path(
     put, path = "/v1/users/{id}/freeze", operation_id = "set_user_freeze", tag = "users",
     security(("bearer" = [])),
-    params(("id" = String, Path, description = "The person.")),
+    params(("id" = String, Path, pattern = "^usr_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The person.")),
     request_body = SetUserFreeze,
     responses(
         (status = 200, description = "The person as of now.", body = UserView),

@@ -1,5 +1,13 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use ferrex_admin::audit::{self, Broken, NewEntry, Outcome, Verdict};
-use ferrex_testkit::Postgres;
+use ferrex_bus::{Outgoing, Router};
+use ferrex_contracts::admin::AuditCheckpoint;
+use ferrex_contracts::cron::CronTick;
+use ferrex_ids::MessageId;
+use ferrex_testkit::{Postgres, eventually};
+use ferrex_time::Clock as _;
 use sqlx::Executor as _;
 
 use crate::world::World;
@@ -125,6 +133,44 @@ async fn a093_an_edit_that_hashes_anew_is_detected_too() {
         verdict(&world).await.broken,
         Some(Broken::Changed { sequence: 5 })
     );
+}
+
+#[tokio::test]
+async fn a093_the_end_of_the_log_is_noted_outside_at_each_tick() {
+    let world = filled().await;
+    let noted: Arc<Mutex<Vec<AuditCheckpoint>>> = Arc::default();
+    let notes = noted.clone();
+    let router = Router::new("payment").on_event::<AuditCheckpoint, _>(move |_, checkpoint, _| {
+        notes.lock().unwrap().push(checkpoint);
+        Box::pin(async { Ok(()) })
+    });
+    world.stand_in("payment", router).await;
+    let now = world.clock.now();
+    let tick = CronTick {
+        job: "ledger_audit".into(),
+        scheduled_for: now,
+    };
+    let tick = Outgoing::event(
+        "cron",
+        MessageId::new_at(world.clock.unix_ms()),
+        "job",
+        now,
+        &tick,
+    );
+    world.bus("cron").await.publish(vec![tick]).await.unwrap();
+    let checkpoint = eventually(Duration::from_secs(15), async || {
+        noted.lock().unwrap().first().cloned()
+    })
+    .await;
+    // Rolled back as a whole, the log verifies; its end is not the one that was noted.
+    let rolled_back = "ALTER TABLE admin.audit_entry DISABLE TRIGGER ALL; ALTER TABLE admin.audit_head DISABLE TRIGGER ALL;
+        DELETE FROM admin.audit_entry WHERE sequence > 3;
+        UPDATE admin.audit_head SET sequence = 3, hash = (SELECT hash FROM admin.audit_entry WHERE sequence = 3)";
+    as_superuser(&world, rolled_back).await;
+    assert_eq!(verdict(&world).await.broken, None);
+    let (sequence, hash) = audit::head(world.service.admin()).await.unwrap();
+    assert_eq!((checkpoint.sequence, sequence), (5, 3));
+    assert_ne!(checkpoint.hash, hex::encode(hash));
 }
 
 #[tokio::test]

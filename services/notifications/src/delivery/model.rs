@@ -53,6 +53,7 @@ pub(crate) enum Action {
 
 impl Flow for Delivery {
     const KIND: &'static str = "mail.delivery";
+    const LABELS: &'static [&'static str] = &["new", "queued", "stuck", "sent", "failed"];
     type State = State;
     type Input = Input;
     type Action = Action;

@@ -268,3 +268,23 @@ async fn what_no_template_can_show_is_parked_with_the_reason_and_holds_up_nobody
     assert!(world.mails.messages_to("x@example.org").is_empty());
     service.stop().await;
 }
+
+#[tokio::test]
+async fn f099_a_server_that_takes_the_connection_and_never_answers_is_left_in_time() {
+    let world = World::new().await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let service = Running::start(&world.test.url, config(silent.local_addr().unwrap().port())).await;
+    let id = new_id();
+    world.say(&code_mail(id, "new@example.org")).await;
+    let entry = world.reaches(id, "waiting").await;
+    assert!(
+        entry.reason.as_deref().unwrap().contains("no answer within 2 s"),
+        "{entry:?}"
+    );
+    service.stop().await;
+    // Another process finds a server that works.
+    let service = world.run().await;
+    world.reaches(id, "sent").await;
+    assert_eq!(world.mails.messages_to("new@example.org").len(), 1);
+    service.stop().await;
+}

@@ -1,5 +1,7 @@
 //! What payment hears and answers. One file a message type's family; to add one: a file here, and a line in [`router`].
 
+mod audits;
+mod concerns;
 mod cron;
 mod journal;
 mod people;
@@ -17,6 +19,8 @@ pub fn router(payment: &Payment) -> Router {
     let router = people::register(router);
     let router = sessions::register(router, payment);
     let router = journal::register(router);
+    let router = audits::register(router);
+    let router = concerns::register(router, payment);
     let router = cron::register(router, payment);
     let router = registry::register(router, payment);
     withdrawals::register(router, payment)

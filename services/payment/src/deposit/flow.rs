@@ -27,6 +27,14 @@ pub struct DepositFlow;
 
 impl Flow for DepositFlow {
     const KIND: &'static str = "deposit";
+    const LABELS: &'static [&'static str] = &[
+        "confirming",
+        "crediting",
+        "credited",
+        "dropped",
+        "reversing",
+        "reversed",
+    ];
     type State = State;
     type Input = Input;
     type Action = Action;

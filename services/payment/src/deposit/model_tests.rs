@@ -37,7 +37,9 @@ fn submitted(turn: &Turn<State, Action, Event>) -> Command {
 }
 
 fn steps(command: &Command) -> &[Step] {
-    let EngineAction::Transfer(steps) = &command.action;
+    let EngineAction::Transfer(steps) = &command.action else {
+        unreachable!("withdrawals and deposits send transfers only")
+    };
     steps
 }
 

@@ -239,7 +239,7 @@ impl Work<'_> {
                 fee_paid: fee,
             };
             match withdrawal::store::set_mined(tx, key, found, (at.height, at.hash)).await? {
-                Some((id, mined)) => {
+                Some((id, mined, filler)) => {
                     let input = withdrawal::model::Input::Mined { mined };
                     let state = self
                         .payment
@@ -248,7 +248,7 @@ impl Work<'_> {
                         .await?;
                     // Undone on its chain, given back, and now done after all: only a reorganisation deeper than the
                     // confirmations does that.
-                    if found.succeeded && state.is_final() && state.label() != "settled" {
+                    if found.succeeded && !filler && state.is_final() && state.label() != "settled" {
                         self.halt(tx, at, transaction.hash, transaction.nonce()).await?;
                     }
                 }

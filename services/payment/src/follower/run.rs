@@ -165,7 +165,7 @@ impl Follower {
         let Some(cursor) = stored.first().copied() else {
             return self.anchor(&rpc, lease).await;
         };
-        let observed = rpc.observe(stored).await.map_err(too_deep_is_for_people)?;
+        let observed = rpc.observe(&stored).await.map_err(too_deep_is_for_people)?;
         let payment = self.payment.clone();
         let work = Work {
             payment: &payment,
@@ -224,7 +224,7 @@ impl Follower {
         let lost = crate::withdrawal::store::list_lost(&mut connection, &self.key).await?;
         drop(connection);
         for raw in lost {
-            let answer = rpc.send_raw(raw).await;
+            let answer = rpc.send_raw(&raw).await;
             tracing::warn!(
                 network = self.key,
                 ?answer,

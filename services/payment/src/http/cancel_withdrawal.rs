@@ -10,7 +10,7 @@ use crate::withdrawal::request;
 ///
 /// Cancelling twice is the same as cancelling once.
 #[utoipa::path(post, path = "/v1/withdrawals/{id}/cancel", tag = "withdrawals", operation_id = "cancel_withdrawal",
-    security(("bearer" = [])), params(("id" = String, Path, description = "The withdrawal's id.")),
+    security(("bearer" = [])), params(("id" = String, Path, pattern = "^wdr_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The withdrawal's id.")),
     responses(
         (status = 200, description = "It is cancelled, and its money released or about to be.", body = WithdrawalView),
         (status = 409, description = "It is too late.", body = Problem, content_type = "application/problem+json"),

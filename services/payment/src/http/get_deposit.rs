@@ -8,7 +8,7 @@ use crate::deposit::store;
 
 /// Shows one of your deposits
 #[utoipa::path(get, path = "/v1/deposits/{id}", tag = "deposits", operation_id = "get_deposit",
-    security(("bearer" = [])), params(("id" = String, Path, description = "The deposit's id.")),
+    security(("bearer" = [])), params(("id" = String, Path, pattern = "^dep_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The deposit's id.")),
     responses((status = 200, description = "The deposit.", body = DepositView)))]
 pub(super) async fn handle(
     State(payment): State<Payment>,

@@ -22,7 +22,7 @@ pub(super) struct HistoryItem {
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// `deposit`, `deposit_reversal`, `transfer_in`, `transfer_out`, `withdrawal_hold`, `withdrawal`, `withdrawal_release`,
-    /// `internal_deposit`, `internal_withdrawal`, `hold_expiry` or `other`.
+    /// `internal_deposit`, `internal_withdrawal`, `hold_expiry`, `trade` or `other`.
     #[schema(example = "deposit")]
     kind: &'static str,
     /// Symbol of the asset.
@@ -95,7 +95,10 @@ fn kind(reason: Option<Reason>, came_in: bool) -> &'static str {
         Some(Reason::InternalWithdrawal) if came_in => "internal_deposit",
         Some(Reason::InternalWithdrawal) => "internal_withdrawal",
         Some(Reason::HoldExpiry) => "hold_expiry",
-        Some(Reason::HouseFunding | Reason::NetworkFee | Reason::Unclaimed) | None => "other",
+        Some(Reason::Trading) => "trade",
+        Some(Reason::HouseFunding | Reason::NetworkFee | Reason::Unclaimed | Reason::MarketAdmin) | None => {
+            "other"
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::transfer::{Error, store};
 
 /// Shows a transfer that you made or received
 #[utoipa::path(get, path = "/v1/transfers/{id}", tag = "transfers", operation_id = "get_transfer",
-    security(("bearer" = [])), params(("id" = String, Path, description = "The transfer's id.")),
+    security(("bearer" = [])), params(("id" = String, Path, pattern = "^trf_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The transfer's id.")),
     responses((status = 200, description = "The transfer.", body = TransferView)))]
 pub(super) async fn handle(
     State(payment): State<Payment>,

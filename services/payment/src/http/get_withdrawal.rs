@@ -62,7 +62,7 @@ fn timeline(history: Vec<HistoryEntry<WithdrawalFlow>>) -> Vec<WithdrawalStep> {
 
 /// Shows one of your withdrawals
 #[utoipa::path(get, path = "/v1/withdrawals/{id}", tag = "withdrawals", operation_id = "get_withdrawal",
-    security(("bearer" = [])), params(("id" = String, Path, description = "The withdrawal's id.")),
+    security(("bearer" = [])), params(("id" = String, Path, pattern = "^wdr_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The withdrawal's id.")),
     responses((status = 200, description = "The withdrawal.", body = WithdrawalDetails)))]
 pub(super) async fn handle(
     State(payment): State<Payment>,

@@ -1,5 +1,4 @@
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,7 +6,6 @@ use ferrex_chains::evm::{
     B256, Broadcast, Bytes, CallRequest, EvmAddress, EvmRpc, ObserveError, Observed, RpcConfig, RpcError,
     Tag, fees, follower::Cursor, observe,
 };
-use tokio::runtime::Handle;
 
 use super::Network;
 use crate::Config;
@@ -54,95 +52,67 @@ impl Nodes {
     }
 }
 
-/// The client of one network, usable from tasks.
-///
-/// The futures of [`EvmRpc`] cannot be shown to be `Send` (it lends references to async closures), so each exchange
-/// runs on a thread for blocking work, which waits for it.
+/// The client of one network's nodes, with the questions that payment has.
 #[derive(Clone, Debug)]
 pub struct Node(EvmRpc);
-
-async fn off<T, F, Fut>(exchange: F) -> T
-where
-    T: Send + 'static,
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = T>,
-{
-    let runtime = Handle::current();
-    match tokio::task::spawn_blocking(move || runtime.block_on(exchange())).await {
-        Ok(answer) => answer,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down: nothing is waited for any more, this task included.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}
 
 impl Node {
     /// Height of the newest block.
     pub async fn head(&self) -> Result<u64, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.head().await }).await
+        self.0.head().await
     }
 
     /// The hash at a height.
     pub async fn hash_at(&self, height: u64) -> Result<Option<B256>, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.hash_at(height).await }).await
+        self.0.hash_at(height).await
     }
 
     /// Looks one step ahead of the stored blocks.
-    pub async fn observe(&self, stored: Vec<Cursor>) -> Result<Observed, ObserveError> {
-        let rpc = self.0.clone();
-        off(move || async move { observe(&rpc, &stored).await }).await
+    pub async fn observe(&self, stored: &[Cursor]) -> Result<Observed, ObserveError> {
+        observe(&self.0, stored).await
     }
 
     /// An account's code.
     pub async fn code(&self, of: EvmAddress) -> Result<Bytes, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.code(of, Tag::Latest).await }).await
+        self.0.code(of, Tag::Latest).await
     }
 
     /// The next nonce of an account, those that wait counted.
     pub async fn next_nonce(&self, of: EvmAddress) -> Result<u64, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.nonce(of, Tag::Pending).await }).await
+        self.0.nonce(of, Tag::Pending).await
+    }
+
+    /// The next nonce of an account after the block at a height.
+    pub async fn nonce_at(&self, of: EvmAddress, height: u64) -> Result<u64, RpcError> {
+        self.0.nonce(of, Tag::Height(height)).await
     }
 
     /// Tries a call.
-    pub async fn call(&self, call: CallRequest) -> Result<Bytes, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.call(&call, Tag::Latest).await }).await
+    pub async fn call(&self, call: &CallRequest) -> Result<Bytes, RpcError> {
+        self.0.call(call, Tag::Latest).await
     }
 
     /// The gas a call would use.
-    pub async fn estimate_gas(&self, call: CallRequest) -> Result<u64, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.estimate_gas(&call).await }).await
+    pub async fn estimate_gas(&self, call: &CallRequest) -> Result<u64, RpcError> {
+        self.0.estimate_gas(call).await
     }
 
     /// What the network asks for gas.
     pub async fn market(&self) -> Result<fees::FeeMarket, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move {
-            let history = rpc.fee_history(5, 50).await?;
-            Ok(fees::FeeMarket {
-                base_fee: history.next_base_fee,
-                tip: rpc.max_priority_fee().await?,
-            })
+        let history = self.0.fee_history(5, 50).await?;
+        Ok(fees::FeeMarket {
+            base_fee: history.next_base_fee,
+            tip: self.0.max_priority_fee().await?,
         })
-        .await
     }
 
     /// Hands signed bytes to every node.
-    pub async fn send_raw(&self, raw: Vec<u8>) -> Broadcast {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.send_raw(&raw).await }).await
+    pub async fn send_raw(&self, raw: &[u8]) -> Broadcast {
+        self.0.send_raw(raw).await
     }
 
     /// Whether any node knows a transaction.
     pub async fn knows(&self, hash: B256) -> Result<bool, RpcError> {
-        let rpc = self.0.clone();
-        off(move || async move { rpc.transaction(hash).await.map(|found| found.is_some()) }).await
+        self.0.transaction(hash).await.map(|found| found.is_some())
     }
 }

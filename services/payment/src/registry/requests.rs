@@ -70,7 +70,7 @@ async fn check_decimals(rpc: &Node, network: &str, contract: EvmAddress, asked: 
         network: network.to_owned(),
         reason: error.to_string(),
     };
-    let output = rpc.call(call).await.map_err(nodes)?;
+    let output = rpc.call(&call).await.map_err(nodes)?;
     let Some(number) = erc20::decode_number(&output) else {
         return Err(Error::field(
             "contract",

@@ -20,6 +20,7 @@ pub struct TransferFlow;
 
 impl Flow for TransferFlow {
     const KIND: &'static str = "transfer";
+    const LABELS: &'static [&'static str] = &["requested", "completed", "refused"];
     type State = State;
     type Input = Input;
     type Action = Action;

@@ -1,61 +1,64 @@
 //! Staff's side of a withdrawal.
 
 use ferrex_contracts::Decision;
-use ferrex_contracts::payment::{DecideWithdrawal, GetWithdrawal, WithdrawalView};
+use ferrex_contracts::payment::{DecideWithdrawal, GetWithdrawal, GiveUpWithdrawal, WithdrawalView};
 use ferrex_fault::Fault;
 use ferrex_flows::Actor;
-use ferrex_ids::WithdrawalId;
+use ferrex_ids::{StaffId, WithdrawalId};
 
 use super::flow::connection;
 use super::model::Input;
 use super::{Error, store};
+use crate::concern::flow::check_reason;
 use crate::{Payment, registry};
-
-/// The longest reason that staff may give.
-const REASON_CHARS_MAX: usize = 500;
 
 /// Decides a withdrawal that waits for staff. The decision names the content that was looked at; person, asset and hot
 /// wallet are checked again before anything is signed (H035). The same decision given twice is answered alike.
 pub async fn decide(payment: &Payment, request: DecideWithdrawal) -> Result<WithdrawalView, Fault> {
-    let reason = request.by.reason.trim();
-    if reason.is_empty() || reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control)
-    {
-        let message = format!("1 to {REASON_CHARS_MAX} visible characters");
-        return Err(Error::Field {
-            code: "payment.withdrawal.reason",
-            field: "reason",
-            message,
-        }
-        .into());
-    }
+    check_reason(&request.by)?;
     let approved = request.decision == Decision::Approve;
     let input = Input::Decided {
         approved,
         content_hash: request.content_hash.clone(),
         staff: request.by.staff,
-        reason: reason.to_owned(),
+        reason: request.by.reason.trim().to_owned(),
     };
-    let flow = request.withdrawal.cast();
+    send(payment, request.withdrawal, input, request.by.staff).await?;
+    view(payment, request.withdrawal).await
+}
+
+/// Gives up a withdrawal that is not mined: what was signed has its nonce filled, so that nothing waits behind it (H026).
+/// The same given twice is answered alike.
+pub async fn give_up(payment: &Payment, request: GiveUpWithdrawal) -> Result<WithdrawalView, Fault> {
+    check_reason(&request.by)?;
+    let staff = request.by.staff;
+    let input = Input::GiveUp {
+        staff,
+        reason: request.by.reason.trim().to_owned(),
+    };
+    send(payment, request.withdrawal, input, staff).await?;
+    view(payment, request.withdrawal).await
+}
+
+/// Gives the flow what staff decided; the same decision given before is as good as this one.
+async fn send(payment: &Payment, id: WithdrawalId, input: Input, staff: StaffId) -> Result<(), Fault> {
+    let flow = id.cast();
     match payment
         .withdrawals
-        .send(flow, input.clone(), &Actor::staff(request.by.staff))
+        .send(flow, input.clone(), &Actor::staff(staff))
         .await
     {
-        Ok(_) => {}
-        Err(ferrex_flows::Error::NotFound { .. }) => return Err(Error::NotFound.into()),
+        Ok(_) => Ok(()),
+        Err(ferrex_flows::Error::NotFound { .. }) => Err(Error::NotFound.into()),
         Err(error) => {
-            let decided_alike = payment
-                .withdrawals
-                .history(flow)
-                .await?
-                .iter()
-                .any(|entry| entry.input.as_ref() == Some(&input));
-            if !decided_alike {
-                return Err(error.into());
+            let history = payment.withdrawals.history(flow).await?;
+            if history.iter().any(|entry| entry.input.as_ref() == Some(&input)) {
+                Ok(())
+            } else {
+                Err(error.into())
             }
         }
     }
-    view(payment, request.withdrawal).await
 }
 
 /// A withdrawal as staff see it.

@@ -37,6 +37,7 @@ impl State {
             (Input::Decided { .. }, _) => {
                 return Err(Error::NotAwaitingApproval(self.facts.withdrawal, self.label()));
             }
+            (Input::GiveUp { reason, .. }, _) => next.give_up(reason, at)?,
             (Input::Cancel, _) if self.can_cancel() => next.cancel(at),
             (Input::Cancel, _) => return Err(Error::TooLateToCancel(self.facts.withdrawal, self.label())),
 
@@ -45,8 +46,12 @@ impl State {
             (Input::Prepared { offer }, Phase::Preparing) | (Input::Repriced { offer }, Phase::Repricing) => {
                 next.sign(*offer)
             }
-            (Input::Signed { candidate }, Phase::Signing { .. }) => next.signed(vec![candidate.clone()]),
-            (Input::SignerRefused { reason }, Phase::Signing { .. }) => next.signer_refused(reason, at),
+            (Input::Signed { candidate }, Phase::Signing { .. } | Phase::Filling { .. }) => {
+                next.signed(vec![candidate.clone()])
+            }
+            (Input::SignerRefused { reason }, Phase::Signing { .. } | Phase::Filling { .. }) => {
+                next.signer_refused(reason, at)
+            }
             (Input::SignerHas { candidates }, Phase::CheckingSigner { refusal }) => {
                 if candidates.is_empty() {
                     next.release(
@@ -59,8 +64,11 @@ impl State {
                     next.signed(candidates.clone())
                 }
             }
-            (Input::Sent { answer }, Phase::Broadcasting) => next.confirming(at, at).because(answer.clone()),
-            (Input::Looked { known }, Phase::Looking { since }) => next.looked(*known, *since, at),
+            (Input::Sent { answer }, Phase::Broadcasting) => next.sent(answer, at),
+            (Input::NotTaken { reason }, Phase::Broadcasting) => next.not_taken(reason, at),
+            (Input::Looked { known, superseded }, Phase::Looking { since }) => {
+                next.looked(*known, *superseded, *since, at)
+            }
             (Input::NotRepriced { reason }, Phase::Repricing) => {
                 next.confirming(at, at).because(reason.clone())
             }
@@ -91,7 +99,7 @@ impl State {
     }
 
     /// The same state with the alarm it needs, for inputs that change nothing.
-    fn unchanged(self, at: Timestamp) -> Decided {
+    pub(super) fn unchanged(self, at: Timestamp) -> Decided {
         match self.phase {
             Phase::Confirming { since } => self.confirming(since, at),
             Phase::Settling {
@@ -122,8 +130,11 @@ impl State {
                     .iter()
                     .map(|candidate| candidate.hash.clone())
                     .collect();
+                let nonce = self.candidates.last().map(|candidate| candidate.nonce);
                 let reason = self.awaited();
-                Turn::rest(self).act(Action::Look { hashes }).because(reason)
+                Turn::rest(self)
+                    .act(Action::Look { hashes, nonce })
+                    .because(reason)
             }
             Phase::Settling { command, again_at }
             | Phase::Releasing {
@@ -186,6 +197,10 @@ impl State {
             .candidates
             .last()
             .map_or(1, |candidate| candidate.attempt + 1);
+        if self.giving_up.is_some() {
+            self.phase = Phase::Filling { offer };
+            return Turn::rest(self).act(Action::Fill { attempt, offer });
+        }
         self.phase = Phase::Signing { offer };
         Turn::rest(self).act(Action::Sign { attempt, offer })
     }
@@ -200,7 +215,7 @@ impl State {
                 self.candidates.push(candidate);
             }
         }
-        self.broadcast()
+        self.go_on()
     }
 
     fn signer_refused(mut self, reason: &str, at: Timestamp) -> Decided {
@@ -216,13 +231,18 @@ impl State {
         }
     }
 
-    fn broadcast(mut self) -> Decided {
+    pub(super) fn broadcast(mut self) -> Decided {
         let candidate = self.candidates.last().expect("broadcast follows signing").clone();
         self.phase = Phase::Broadcasting;
         Turn::rest(self).act(Action::Broadcast { candidate })
     }
 
-    fn confirming(mut self, since: Timestamp, at: Timestamp) -> Decided {
+    fn sent(mut self, answer: &str, at: Timestamp) -> Decided {
+        self.refused_since = None;
+        self.confirming(at, at).because(answer)
+    }
+
+    pub(super) fn confirming(mut self, since: Timestamp, at: Timestamp) -> Decided {
         self.phase = Phase::Confirming { since };
         let reason = self.awaited();
         let every = Duration::milliseconds(i64::from(self.facts.patience.look_every_ms));
@@ -237,22 +257,28 @@ impl State {
         }
     }
 
-    fn looked(self, known: bool, since: Timestamp, at: Timestamp) -> Decided {
+    fn looked(self, known: bool, superseded: bool, since: Timestamp, at: Timestamp) -> Decided {
         if self.mined.is_some() {
             return self.confirming(since, at);
         }
-        if !known {
-            // Dropped from the pools (H026), or it never got there (H021): the same bytes again.
-            return self.broadcast();
+        if superseded && !known {
+            return self.superseded(since, at);
         }
-        let patience = Duration::milliseconds(i64::from(self.facts.patience.replace_after_ms));
-        if at - since >= patience {
+        if !known || self.is_unfilled() {
+            // Dropped from the pools (H026), or it never got there (H021): the same bytes again.
+            return self.go_on();
+        }
+        if at - since >= self.patience() {
             let previous = self.candidates.last().expect("confirming follows signing").offer;
             let mut state = self;
             state.phase = Phase::Repricing;
             return Turn::rest(state).act(Action::Reprice { previous });
         }
         self.confirming(since, at)
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        Duration::milliseconds(i64::from(self.facts.patience.replace_after_ms))
     }
 
     fn is_candidate(&self, hash: &str) -> bool {
@@ -269,6 +295,7 @@ impl State {
                     | Phase::Confirming { .. }
                     | Phase::Looking { .. }
                     | Phase::Repricing
+                    | Phase::Filling { .. }
             )
     }
 
@@ -291,7 +318,7 @@ impl State {
         // F38: the same bytes are sent again; no new payment until the chain has decided.
         if self.is_on_its_way() {
             self.mined = None;
-            self.broadcast()
+            self.go_on()
         } else {
             self.unchanged(at)
         }
@@ -302,7 +329,9 @@ impl State {
             return self.unchanged(at);
         }
         self.mined = Some(mined.clone());
-        if mined.succeeded {
+        if self.is_filler(&mined.hash) {
+            self.given_up(at)
+        } else if mined.succeeded {
             self.settle(mined.fee_paid, at)
         } else {
             let reason = "the payment was mined, but the chain undid it".to_owned();
@@ -374,7 +403,7 @@ impl State {
         Turn::rest(self).act(Action::Submit(command))
     }
 
-    fn release(mut self, ending: Ending, at: Timestamp) -> Decided {
+    pub(super) fn release(mut self, ending: Ending, at: Timestamp) -> Decided {
         let mut steps = vec![Step::Void { hold: self.hold() }];
         let fee_paid = self.mined.as_ref().map_or(Amount::ZERO, |mined| mined.fee_paid);
         steps.extend(self.charge(fee_paid));
@@ -446,6 +475,9 @@ impl State {
 }
 
 fn transfer_steps(command: &Command) -> Vec<Step> {
-    let EngineAction::Transfer(steps) = &command.action;
-    steps.clone()
+    match &command.action {
+        EngineAction::Transfer(steps) => steps.clone(),
+        // A withdrawal never sends another; the engine refuses a command without steps.
+        _ => Vec::new(),
+    }
 }

@@ -13,6 +13,12 @@ pub enum Error {
     /// Staff have decided, or need not.
     #[error("withdrawal {0} is {1} and does not wait for a decision")]
     NotAwaitingApproval(WithdrawalId, &'static str),
+    /// It is mined, over, or waits for a decision.
+    #[error("withdrawal {0} is {1} and cannot be given up")]
+    CannotGiveUp(WithdrawalId, &'static str),
+    /// An audit found the asset's books to differ.
+    #[error("withdrawals of {0} rest while its books are being checked")]
+    BooksDiffer(String),
     /// The decision names another content.
     #[error("withdrawal {0} is not what was looked at; load it again")]
     ContentChanged(WithdrawalId),
@@ -52,6 +58,8 @@ impl Classify for Error {
             Self::NotFound => Kind::NotFound,
             Self::TooLateToCancel(..)
             | Self::NotAwaitingApproval(..)
+            | Self::CannotGiveUp(..)
+            | Self::BooksDiffer(_)
             | Self::ContentChanged(_)
             | Self::Insufficient(_)
             | Self::Owing
@@ -66,6 +74,8 @@ impl Classify for Error {
             Self::NotFound => "payment.withdrawal.not_found",
             Self::TooLateToCancel(..) => "payment.withdrawal.too_late_to_cancel",
             Self::NotAwaitingApproval(..) => "payment.withdrawal.not_awaiting_approval",
+            Self::CannotGiveUp(..) => "payment.withdrawal.cannot_give_up",
+            Self::BooksDiffer(_) => "payment.withdrawal.books_differ",
             Self::ContentChanged(_) => "payment.withdrawal.content_changed",
             Self::LevelTooLow => "payment.withdrawal.level_too_low",
             Self::Frozen => "payment.account.frozen",

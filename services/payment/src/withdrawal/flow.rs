@@ -20,6 +20,21 @@ pub struct WithdrawalFlow;
 
 impl Flow for WithdrawalFlow {
     const KIND: &'static str = "withdrawal";
+    const LABELS: &'static [&'static str] = &[
+        "requested",
+        "refused",
+        "awaiting_approval",
+        "preparing",
+        "signing",
+        "broadcasting",
+        "confirming",
+        "settling",
+        "releasing",
+        "settled",
+        "cancelled",
+        "rejected",
+        "failed",
+    ];
     type State = State;
     type Input = Input;
     type Action = Action;
@@ -105,7 +120,8 @@ impl Performer<WithdrawalFlow> for WithdrawalPerformer {
             Action::Sign { attempt, offer } => pay::sign(context, &facts, attempt, offer).await,
             Action::AskSigner => pay::ask_signer(context, &facts).await,
             Action::Broadcast { candidate } => pay::broadcast(context, &facts, &candidate).await,
-            Action::Look { hashes } => pay::look(context, &facts, &hashes).await,
+            Action::Fill { attempt, offer } => pay::fill(context, &facts, attempt, offer).await,
+            Action::Look { hashes, nonce } => pay::look(context, &facts, &hashes, nonce).await,
         };
         // Whatever failed on the way is repeated under the same id: engine and signer know it, the chain gets the same
         // bytes. Nothing here is ever taken for "it did not happen" (I22).

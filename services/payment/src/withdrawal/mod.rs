@@ -8,6 +8,7 @@ mod decisions;
 mod error;
 mod events;
 pub mod flow;
+mod giving_up;
 pub mod model;
 mod pay;
 mod prepare;

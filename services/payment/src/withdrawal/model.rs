@@ -8,7 +8,10 @@
 //! - A replacement has the same nonce, so of all candidates one at most is mined; whichever it is settles (H028, H030).
 //! - What happens on the chain (mined, confirmed, gone) is told by the follower in the block's transaction.
 //!
-//! Here are the states and what they hold; what an input changes is decided in `decisions.rs`.
+//! - What was signed and is given up has its nonce filled by a payment of nothing to ourselves (H026): of the two, one is
+//!   mined, and it decides whether the money is booked or released.
+//!
+//! Here are the states and what they hold; what an input changes is decided in `decisions.rs` and `giving_up.rs`.
 
 use ferrex_engine_core::{Action as EngineAction, Command, Outcome, Reason, Refusal, Step};
 use ferrex_ids::{CommandId, HoldId, StaffId, UserId, WithdrawalId};
@@ -94,6 +97,9 @@ pub struct Candidate {
     pub hash: String,
     /// The nonce all candidates share.
     pub nonce: u64,
+    /// Whether it pays nothing to ourselves, since the withdrawal was given up (H026).
+    #[serde(default)]
+    pub filler: bool,
 }
 
 /// A candidate that is in a block of the main chain.
@@ -164,6 +170,11 @@ pub enum Phase {
     },
     /// A higher offer is being computed.
     Repricing,
+    /// The signer was asked for a payment of nothing that takes the payment's place, since it was given up.
+    Filling {
+        /// With this offer.
+        offer: Offer,
+    },
     /// The payment is being booked.
     Settling {
         /// Under this command.
@@ -202,6 +213,12 @@ pub struct State {
     pub mined: Option<Mined>,
     /// Commands given since the hold; part of each command's id.
     pub round: u32,
+    /// Why it is given up, if it is: its nonce is to be filled, unless the payment is mined first.
+    #[serde(default)]
+    pub giving_up: Option<String>,
+    /// Since when the nodes refuse it for a reason of its own.
+    #[serde(default)]
+    pub refused_since: Option<Timestamp>,
 }
 
 /// What can happen to it.
@@ -228,6 +245,13 @@ pub enum Input {
     },
     /// The person wants it back.
     Cancel,
+    /// Staff give it up.
+    GiveUp {
+        /// Who.
+        staff: StaffId,
+        /// Why; the person reads it.
+        reason: String,
+    },
     /// All checks passed and the hot wallet's money is claimed.
     Prepared {
         /// What to offer.
@@ -253,10 +277,18 @@ pub enum Input {
         /// What the node said, for people.
         answer: String,
     },
+    /// Every node refused the last candidate for a reason of its own.
+    NotTaken {
+        /// What they said.
+        reason: String,
+    },
     /// The candidates were looked for.
     Looked {
         /// Whether a node knows one of them, mined or not.
         known: bool,
+        /// Whether the chain has confirmed another transaction with their nonce, so that none of them can be mined.
+        #[serde(default)]
+        superseded: bool,
     },
     /// What a replacement would offer.
     Repriced {
@@ -320,11 +352,21 @@ pub enum Action {
     Look {
         /// Their hashes.
         hashes: Vec<String>,
+        /// The nonce they share.
+        #[serde(default)]
+        nonce: Option<u64>,
     },
     /// Computes an offer that replaces the last one.
     Reprice {
         /// The last one.
         previous: Offer,
+    },
+    /// Asks the signer to fill the nonce.
+    Fill {
+        /// Which attempt.
+        attempt: u32,
+        /// What to offer.
+        offer: Offer,
     },
     /// Gives a command to the engine.
     Submit(Box<Command>),
@@ -361,6 +403,8 @@ impl State {
             candidates: Vec::new(),
             mined: None,
             round: 0,
+            giving_up: None,
+            refused_since: None,
         }
     }
 
@@ -373,7 +417,9 @@ impl State {
             Phase::Preparing => "preparing",
             Phase::Signing { .. } | Phase::CheckingSigner { .. } => "signing",
             Phase::Broadcasting => "broadcasting",
-            Phase::Confirming { .. } | Phase::Looking { .. } | Phase::Repricing => "confirming",
+            Phase::Confirming { .. } | Phase::Looking { .. } | Phase::Repricing | Phase::Filling { .. } => {
+                "confirming"
+            }
             Phase::Settling { .. } => "settling",
             Phase::Releasing { .. } => "releasing",
             Phase::Settled => "settled",

@@ -50,7 +50,13 @@ fn candidate(attempt: u32) -> Candidate {
         raw: format!("0x{attempt:02x}"),
         hash: format!("0xhash{attempt}"),
         nonce: 7,
+        filler: false,
     }
+}
+
+fn looked(known: bool) -> Input {
+    let superseded = false;
+    Input::Looked { known, superseded }
 }
 
 fn mined(attempt: u32, succeeded: bool) -> Mined {
@@ -105,7 +111,9 @@ fn answered(turn: &Decided, outcome: Outcome) -> Input {
 }
 
 fn steps(command: &Command) -> Vec<Step> {
-    let EngineAction::Transfer(steps) = &command.action;
+    let EngineAction::Transfer(steps) = &command.action else {
+        unreachable!("withdrawals and deposits send transfers only")
+    };
     steps.clone()
 }
 
@@ -266,7 +274,7 @@ fn h035_a_decision_binds_to_what_was_looked_at() {
 fn h026_h021_what_no_node_knows_is_sent_again_byte_for_byte() {
     let turn = run(facts(), &broadcast());
     let turn = turn.state.step(&Input::Wake, at(20)).unwrap();
-    let turn = turn.state.step(&Input::Looked { known: false }, at(21)).unwrap();
+    let turn = turn.state.step(&looked(false), at(21)).unwrap();
     assert_eq!(
         turn.actions,
         [Action::Broadcast {
@@ -279,7 +287,7 @@ fn h026_h021_what_no_node_knows_is_sent_again_byte_for_byte() {
 fn h028_h030_a_replacement_keeps_the_nonce_and_either_candidate_settles_once() {
     let turn = run(facts(), &broadcast());
     let turn = turn.state.step(&Input::Wake, at(20)).unwrap();
-    let turn = turn.state.step(&Input::Looked { known: true }, at(100)).unwrap();
+    let turn = turn.state.step(&looked(true), at(100)).unwrap();
     assert_eq!(turn.actions, [Action::Reprice { previous: offer() }]);
     let turn = turn
         .state
@@ -329,7 +337,7 @@ fn h028_h030_a_replacement_keeps_the_nonce_and_either_candidate_settles_once() {
 fn h030_the_old_candidate_may_win_while_the_new_one_is_being_signed() {
     let turn = run(facts(), &broadcast());
     let turn = turn.state.step(&Input::Wake, at(20)).unwrap();
-    let turn = turn.state.step(&Input::Looked { known: true }, at(100)).unwrap();
+    let turn = turn.state.step(&looked(true), at(100)).unwrap();
     let turn = turn
         .state
         .step(&Input::Repriced { offer: offer() }, at(101))
@@ -494,5 +502,7 @@ fn h038_one_of_our_addresses_is_paid_inside_the_house() {
     );
 }
 
+#[path = "giving_up_tests.rs"]
+mod giving_up;
 #[path = "model_properties.rs"]
 mod properties;

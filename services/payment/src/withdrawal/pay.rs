@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use ferrex_bus::RequestError;
 use ferrex_chains::evm::{B256, Broadcast, EvmAddress, Refusal, from_hex, inspect};
-use ferrex_contracts::signer::{CancelIntent, SignWithdrawal, SignedTransaction};
+use ferrex_contracts::signer::{CancelIntent, FillNonce, SignWithdrawal, SignedTransaction};
 use ferrex_fault::{Fault, Kind};
 use ferrex_flows::Performed;
 use ferrex_ids::IntentId;
@@ -12,7 +13,8 @@ use ferrex_money::Amount;
 use super::flow::connection;
 use super::model::{Candidate, Facts, Input, Offer};
 use super::store;
-use crate::{Context, address, registry};
+use crate::registry::Network;
+use crate::{Context, address, concern, registry, withdrawal};
 
 /// How long to wait before the signer or a node is asked for the same again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -29,7 +31,16 @@ fn intent(facts: &Facts) -> IntentId {
 
 /// Has the payment signed. The signer answers the same attempt with the same bytes, so a lost answer costs nothing.
 pub(super) async fn sign(context: &Context, facts: &Facts, attempt: u32, offer: Offer) -> Answer {
-    let network = registry::store::get_network(&mut *connection(context).await?, &facts.network).await?;
+    let mut open = connection(context).await?;
+    let network = registry::store::get_network(&mut open, &facts.network).await?;
+    // What the signer does not have yet stays with us while the books differ; a replacement is on its way already.
+    if attempt == 1 && concern::store::is_halted(&mut open, facts.asset).await? {
+        return Ok(Performed::Retry {
+            reason: withdrawal::Error::BooksDiffer(facts.symbol.clone()).to_string(),
+            after: Some(AGAIN),
+        });
+    }
+    drop(open);
     let request = SignWithdrawal {
         intent: intent(facts),
         attempt,
@@ -44,32 +55,79 @@ pub(super) async fn sign(context: &Context, facts: &Facts, attempt: u32, offer: 
         fee_cap: offer.fee_cap,
         chain_nonce: offer.chain_nonce,
     };
-    match context
+    let answer = context
         .bus
         .request(&facts.network, &request, within(context))
-        .await
-    {
+        .await;
+    signed(context, facts, &network, attempt, offer, Pays::Payee, answer).await
+}
+
+/// Has the nonce of a payment that was given up filled (H026). Idempotent as [`sign`] is.
+pub(super) async fn fill(context: &Context, facts: &Facts, attempt: u32, offer: Offer) -> Answer {
+    let network = registry::store::get_network(&mut *connection(context).await?, &facts.network).await?;
+    let request = FillNonce {
+        intent: intent(facts),
+        attempt,
+        chain_id: network.chain_id,
+        max_fee_per_gas: offer.max_fee_per_gas,
+        max_priority_fee_per_gas: offer.max_priority_fee_per_gas,
+        fee_cap: offer.fee_cap,
+    };
+    let answer = context
+        .bus
+        .request(&facts.network, &request, within(context))
+        .await;
+    signed(context, facts, &network, attempt, offer, Pays::Nobody, answer).await
+}
+
+/// What bytes must say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pays {
+    Payee,
+    /// Nothing, to ourselves.
+    Nobody,
+}
+
+/// What the signer's answer means.
+async fn signed(
+    context: &Context,
+    facts: &Facts,
+    network: &Network,
+    attempt: u32,
+    offer: Offer,
+    pays: Pays,
+    answer: Result<SignedTransaction, RequestError>,
+) -> Answer {
+    let error = match answer {
         Ok(signed) => {
-            let candidate = check(context, facts, network.chain_id, attempt, Some(offer), &signed).await?;
-            Ok(Performed::Done(Input::Signed { candidate }))
+            let candidate = check(
+                context,
+                facts,
+                network.chain_id,
+                attempt,
+                Some(offer),
+                pays,
+                &signed,
+            )
+            .await?;
+            return Ok(Performed::Done(Input::Signed { candidate }));
         }
-        Err(error) => {
-            let fault = Fault::from(error);
-            match fault.kind {
-                // It decided that it will not; everything else may pass, or is not known.
-                Kind::Invalid | Kind::Forbidden | Kind::Conflict | Kind::NotFound => {
-                    tracing::error!(withdrawal = %facts.withdrawal, cause = fault.chain(), "the signer refuses a payment");
-                    Ok(Performed::Done(Input::SignerRefused {
-                        reason: "the payment was refused by our own checks".to_owned(),
-                    }))
-                }
-                Kind::Exhausted => Ok(Performed::Retry {
-                    reason: format!("the hot wallet pays no more at present: {}", fault.detail),
-                    after: Some(AGAIN),
-                }),
-                Kind::Unauthenticated | Kind::Unavailable | Kind::Internal => Err(fault),
-            }
+        Err(error) => error,
+    };
+    let fault = Fault::from(error);
+    match fault.kind {
+        // It decided that it will not; everything else may pass, or is not known.
+        Kind::Invalid | Kind::Forbidden | Kind::Conflict | Kind::NotFound => {
+            tracing::error!(withdrawal = %facts.withdrawal, cause = fault.chain(), "the signer refuses a payment");
+            Ok(Performed::Done(Input::SignerRefused {
+                reason: "the payment was refused by our own checks".to_owned(),
+            }))
         }
+        Kind::Exhausted => Ok(Performed::Retry {
+            reason: format!("the hot wallet pays no more at present: {}", fault.detail),
+            after: Some(AGAIN),
+        }),
+        Kind::Unauthenticated | Kind::Unavailable | Kind::Internal => Err(fault),
     }
 }
 
@@ -86,7 +144,18 @@ pub(super) async fn ask_signer(context: &Context, facts: &Facts) -> Answer {
         .await?;
     let mut candidates = Vec::new();
     for (attempt, signed) in (1..).zip(&view.candidates) {
-        candidates.push(check(context, facts, network.chain_id, attempt, None, signed).await?);
+        candidates.push(
+            check(
+                context,
+                facts,
+                network.chain_id,
+                attempt,
+                None,
+                Pays::Payee,
+                signed,
+            )
+            .await?,
+        );
     }
     Ok(Performed::Done(Input::SignerHas { candidates }))
 }
@@ -99,6 +168,7 @@ async fn check(
     chain_id: u64,
     attempt: u32,
     offer: Option<Offer>,
+    pays: Pays,
     signed: &SignedTransaction,
 ) -> Result<Candidate, Fault> {
     let wrong = |what: String| {
@@ -112,8 +182,14 @@ async fn check(
     let read = inspect::inspect(&raw).map_err(|error| wrong(error.to_string()))?;
     let wallet = address::flow::wallet(context).await?;
     let parse = |text: &str| EvmAddress::parse(text).map_err(|error| wrong(error.to_string()));
-    let contract = facts.contract.as_deref().map(parse).transpose()?;
-    let payee = parse(&facts.payee)?;
+    let (contract, payee, amount) = match pays {
+        Pays::Payee => (
+            facts.contract.as_deref().map(parse).transpose()?,
+            parse(&facts.payee)?,
+            facts.amount,
+        ),
+        Pays::Nobody => (None, wallet.hot_wallet, Amount::ZERO),
+    };
     let fee_max = u128::from(read.gas_limit).checked_mul(read.max_fee_per_gas);
     let cap = offer.map_or_else(
         || u128::from(context.config.max_fee_per_gas).saturating_mul(read.gas_limit.into()),
@@ -124,7 +200,7 @@ async fn check(
         ("payer", read.from == wallet.hot_wallet),
         ("contract", read.contract == contract),
         ("payee", read.payee == payee),
-        ("amount", read.amount == facts.amount.units()),
+        ("amount", read.amount == amount.units()),
         ("fee", fee_max.is_some_and(|fee| fee <= cap)),
         ("hash", read.hash.to_string() == signed.hash),
         ("nonce", read.nonce == signed.nonce),
@@ -146,6 +222,7 @@ async fn check(
         raw: signed.raw.clone(),
         hash: signed.hash.clone(),
         nonce: signed.nonce,
+        filler: pays == Pays::Nobody,
     })
 }
 
@@ -181,7 +258,7 @@ pub(super) async fn broadcast(context: &Context, facts: &Facts, candidate: &Cand
             answer: answer.to_owned(),
         }))
     };
-    match rpc.send_raw(raw).await {
+    match rpc.send_raw(&raw).await {
         Broadcast::Accepted | Broadcast::AlreadyKnown => sent("a block"),
         Broadcast::Unknown(error) => {
             tracing::warn!(withdrawal = %facts.withdrawal, %error, "it is not known whether a payment was sent");
@@ -202,22 +279,42 @@ pub(super) async fn broadcast(context: &Context, facts: &Facts, candidate: &Cand
         }
         Broadcast::Refused(Refusal::Other, message) => {
             tracing::error!(withdrawal = %facts.withdrawal, message, "a node refuses a payment");
-            Ok(Performed::Retry {
-                reason: format!("the network refuses it: {message}"),
-                after: Some(AGAIN),
-            })
+            Ok(Performed::Done(Input::NotTaken { reason: message }))
         }
     }
 }
 
-/// Looks for the payments on the nodes.
-pub(super) async fn look(context: &Context, facts: &Facts, hashes: &[String]) -> Answer {
-    let network = registry::store::get_network(&mut *connection(context).await?, &facts.network).await?;
+/// Looks for the payments on the nodes; and, if none knows them, whether the chain has used up their nonce.
+pub(super) async fn look(context: &Context, facts: &Facts, hashes: &[String], nonce: Option<u64>) -> Answer {
+    let mut open = connection(context).await?;
+    let network = registry::store::get_network(&mut open, &facts.network).await?;
+    // Read before the nodes are asked: what the follower found up to here is told to the flow before this answer.
+    let read_to = registry::store::find_height(&mut open, &facts.network).await?;
+    let wallet = address::store::find_wallet(&mut open).await?;
+    drop(open);
     let rpc = context.nodes.of(&network)?;
     for hash in hashes {
         if rpc.knows(hash_of(hash)?).await? {
-            return Ok(Performed::Done(Input::Looked { known: true }));
+            return Ok(Performed::Done(Input::Looked {
+                known: true,
+                superseded: false,
+            }));
         }
     }
-    Ok(Performed::Done(Input::Looked { known: false }))
+    let mut superseded = false;
+    if let (Some(nonce), Some(read_to), Some(wallet)) = (nonce, read_to, wallet) {
+        let deep = (read_to + 1).saturating_sub(network.confirmations.into());
+        superseded = match rpc.nonce_at(wallet.hot_wallet, deep).await {
+            Ok(next) => next > nonce,
+            // A node that forgot the state of that block: the bytes are sent again, which costs nothing.
+            Err(error) => {
+                tracing::debug!(withdrawal = %facts.withdrawal, %error, "the wallet's nonce cannot be read");
+                false
+            }
+        };
+    }
+    Ok(Performed::Done(Input::Looked {
+        known: false,
+        superseded,
+    }))
 }

@@ -11,9 +11,9 @@ use ferrex_postgres::Error as DbError;
 
 use super::flow::connection;
 use super::model::{Facts, Input, Offer};
-use super::store;
+use super::{Error, store};
 use crate::registry::Node;
-use crate::{Context, address, customer, registry};
+use crate::{Context, address, concern, customer, registry};
 
 /// How long to wait before people or the hot wallet are asked for again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -37,12 +37,16 @@ pub(super) async fn prepare(context: &Context, facts: &Facts) -> Answer {
     let asset = registry::store::get_asset(&mut open, facts.asset).await?;
     let person = customer::store::get(&mut open, facts.user).await?;
     let wallet = address::store::find_wallet(&mut open).await?;
+    let differs = concern::store::is_halted(&mut open, facts.asset).await?;
     drop(open);
     if person.frozen || person.level < 1 {
         return Ok(rest("this account's money was stopped by staff"));
     }
     if !asset.terms.withdrawals_enabled || !network.enabled {
         return Ok(rest(format!("withdrawals of {} rest at present", asset.symbol)));
+    }
+    if differs {
+        return Ok(rest(Error::BooksDiffer(asset.symbol).to_string()));
     }
     if let Some(reason) = network.halted_because {
         return Ok(rest(reason));
@@ -180,7 +184,7 @@ async fn gas_limit(
         value: 0,
         input,
     };
-    match rpc.estimate_gas(call).await {
+    match rpc.estimate_gas(&call).await {
         // A quarter more, since the state it meets may be another one.
         Ok(gas) => Ok(Ok(
             (gas.saturating_add(gas / 4)).min(context.config.token_gas_max.max(gas))

@@ -18,7 +18,7 @@ use super::model::{Facts, Input, Patience, Phase, State};
 use super::{Error, store};
 use crate::idempotency::{Bound, Call, state_of};
 use crate::registry::{Asset, Network};
-use crate::{Context, Payment, address, customer, registry};
+use crate::{Context, Payment, address, concern, customer, registry};
 
 /// What a person asks for.
 #[derive(Clone, Debug, Serialize)]
@@ -96,7 +96,11 @@ pub async fn quote(context: &Context, user: UserId, asked: &Asked) -> Result<Quo
         .await?
         .iter()
         .any(|asset| asset.contract == Some(payee));
+    let differs = concern::store::is_halted(&mut open, asset.id).await?;
     drop(open);
+    if differs {
+        return Err(Error::BooksDiffer(asset.symbol).into());
+    }
     let amount = ferrex_money::parse(&asked.amount, asset.decimals)
         .map_err(|error| field("payment.amount.invalid", "amount", error.to_string()))?;
     if amount.is_zero() || amount < asset.terms.withdrawal_minimum {

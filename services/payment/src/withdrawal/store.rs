@@ -238,8 +238,8 @@ pub async fn insert_payment(
     at: Timestamp,
 ) -> Result<(), DbError> {
     sqlx::query(
-        "INSERT INTO outgoing_transaction (hash, network, withdrawal, attempt, nonce, raw, stored_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (hash) DO NOTHING",
+        "INSERT INTO outgoing_transaction (hash, network, withdrawal, attempt, nonce, raw, stored_at, filler)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO NOTHING",
     )
     .bind(hash.0)
     .bind(&facts.network)
@@ -248,6 +248,7 @@ pub async fn insert_payment(
     .bind(candidate.nonce.cast_signed())
     .bind(raw)
     .bind(at)
+    .bind(candidate.filler)
     .execute(connection)
     .await
     .doing("keeping signed bytes")
@@ -279,16 +280,16 @@ pub struct InBlock {
     pub fee_paid: Amount,
 }
 
-/// Marks one of our payments as mined; `None` if it is none of ours.
+/// Marks one of our payments as mined; `None` if it is none of ours. The flag says whether it only fills a nonce.
 pub async fn set_mined(
     tx: &mut PgConnection,
     network: &str,
     found: InBlock,
     (height, block): (u64, B256),
-) -> Result<Option<(WithdrawalId, Mined)>, DbError> {
-    let row: Option<MinedRow> = sqlx::query_as(
+) -> Result<Option<(WithdrawalId, Mined, bool)>, DbError> {
+    let row: Option<(Uuid, [u8; 32], bool, PgU128, bool)> = sqlx::query_as(
         "UPDATE outgoing_transaction SET height = $3, block_hash = $4, succeeded = $5, fee_paid = $6, confirmed = false
-          WHERE network = $1 AND hash = $2 RETURNING withdrawal, hash, succeeded, fee_paid",
+          WHERE network = $1 AND hash = $2 RETURNING withdrawal, hash, succeeded, fee_paid, filler",
     )
     .bind(network)
     .bind(found.hash.0)
@@ -299,7 +300,10 @@ pub async fn set_mined(
     .fetch_optional(tx)
     .await
     .doing("marking a payment as mined")?;
-    Ok(row.map(mined))
+    Ok(row.map(|(withdrawal, hash, succeeded, fee_paid, filler)| {
+        let (id, mined) = mined((withdrawal, hash, succeeded, fee_paid));
+        (id, mined, filler)
+    }))
 }
 
 /// Takes our payments off the chain whose blocks lie above a height.
@@ -346,12 +350,13 @@ pub async fn confirm(
     Ok(rows.into_iter().map(mined).collect())
 }
 
-/// Bytes of settled payments that a reorganisation took off the chain and that no candidate has replaced: they are
-/// sent again until they are back (F38).
+/// Bytes of what ended a withdrawal and that a reorganisation took off the chain, with no candidate in their place: they
+/// are sent again until they are back (F38). Of a settled one the payment, of one that was given up only the filler.
 pub async fn list_lost(connection: &mut PgConnection, network: &str) -> Result<Vec<Vec<u8>>, DbError> {
     sqlx::query_scalar(
         "SELECT o.raw FROM outgoing_transaction o JOIN withdrawal w ON w.id = o.withdrawal
-          WHERE o.network = $1 AND w.status = 'settled' AND o.height IS NULL
+          WHERE o.network = $1 AND o.height IS NULL
+            AND (w.status = 'settled' AND NOT o.filler OR w.status = 'failed' AND o.filler)
             AND NOT EXISTS (SELECT FROM outgoing_transaction m WHERE m.withdrawal = w.id AND m.height IS NOT NULL)
           ORDER BY o.nonce, o.attempt",
     )

@@ -18,6 +18,8 @@ pub struct Lies {
     pub behind: AtomicU64,
     /// It sends transactions on, and answers with an error of the gateway.
     pub lose_broadcast_answers: AtomicBool,
+    /// It refuses transactions whose bytes hold this text, for a reason of its own.
+    pub refuse: std::sync::Mutex<Option<String>>,
     /// Broadcasts it has sent on.
     pub broadcasts: AtomicU64,
 }
@@ -68,6 +70,14 @@ async fn answer(
         }
         "eth_getBlockReceipts" if node.lies.no_receipts.load(Ordering::SeqCst) => return reply(json!([])),
         _ => {}
+    }
+    let refused = node.lies.refuse.lock().unwrap().clone();
+    if method == "eth_sendRawTransaction"
+        && refused.is_some_and(|text| params[0].as_str().is_some_and(|raw| raw.contains(&text)))
+    {
+        return Ok(Json(json!({
+            "jsonrpc": "2.0", "id": question["id"], "error": { "code": -32_000, "message": "the moon is full" }
+        })));
     }
     let result = node.anvil.try_rpc(&method, params).await;
     if method == "eth_sendRawTransaction" {

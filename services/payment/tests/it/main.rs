@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like a test")]
 
 mod acts;
+mod audits;
+mod cancelling;
 mod deposits;
 mod followers;
+mod giving_up;
 mod http;
 mod liar;
 mod parts;
 mod payments;
 mod schema;
 mod token_calls;
+mod too_large;
 mod transfers;
 mod withdrawals;
 mod world;

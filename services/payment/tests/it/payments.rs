@@ -212,3 +212,57 @@ async fn f038_a_payment_reorganised_away_is_sent_again_byte_for_byte() {
     assert_eq!(world.count("SELECT count(*) FROM signer.signature").await, 1);
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f038_i17_a_settled_payment_that_a_deep_reorganisation_loses_is_sent_again_and_booked_once() {
+    let (world, anna) = rich().await;
+    let id = world.withdraw(anna, PAYEE, "2").await;
+    let body = settle(&world, anna, &id).await;
+    let hash = body["transaction"].clone();
+    let mined_at = "SELECT height FROM payment.outgoing_transaction";
+    let settled = "SELECT count(DISTINCT command) FROM engine.journal WHERE reason = 5";
+    for lost in 1..=2 {
+        world.anvil.mine(u64::from(CONFIRMATIONS)).await;
+        world.until_read().await;
+        let depth = world.anvil.height().await - world.count(mined_at).await.cast_unsigned() + 1;
+        assert!(depth > u64::from(CONFIRMATIONS));
+        world.anvil.reorg(depth).await;
+        // Off the chain, and back by itself.
+        eventually(SOON, async || {
+            let reorganised = world
+                .count("SELECT count(*) FROM payment.chain_reorganisation")
+                .await;
+            let back = world
+                .count("SELECT count(height) FROM payment.outgoing_transaction")
+                .await;
+            if (reorganised, back) == (lost, 1) {
+                Ok(())
+            } else {
+                Err((reorganised, back))
+            }
+        })
+        .await;
+    }
+    world.anvil.mine(u64::from(CONFIRMATIONS)).await;
+    world.until_read().await;
+    eventually(SOON, async || {
+        world
+            .count("SELECT count(*) FROM payment.outgoing_transaction WHERE confirmed")
+            .await
+            == 1
+    })
+    .await;
+    let body = world.get(anna, &format!("/v1/withdrawals/{id}")).await;
+    assert_eq!(
+        (body["status"].as_str(), &body["transaction"]),
+        (Some("settled"), &hash)
+    );
+    assert_eq!(paid(&world).await, wei(2).to_string());
+    assert_eq!(world.balance(anna, "ETH").await, ["17.999", "0", "0", "0"]);
+    assert_eq!(world.count("SELECT count(*) FROM signer.signature").await, 1);
+    assert_eq!(world.count(settled).await, 1);
+    assert_eq!(world.told("payment.withdrawal.settled").len(), 1);
+    let halted = "SELECT count(*) FROM payment.network WHERE halted_because IS NOT NULL";
+    assert_eq!(world.count(halted).await, 0);
+    world.finish().await;
+}

@@ -32,5 +32,10 @@ pub fn logs(from: &str, payments: &[(&str, u128)], then: Option<&str>) -> String
     code + "00"
 }
 
+/// Code that logs a transfer of 2^128 + 5 units, which is more than 128 bits hold.
+pub fn huge_log(from: &str, to: &str) -> String {
+    logs(from, &[(to, 5)], None).replacen(&format!("7f{:064x}", 5), &format!("7f{:0>31}1{:032x}", "", 5), 1)
+}
+
 /// Code that refuses everything: PUSH1 0, PUSH1 0, REVERT.
 pub const REVERTS: &str = "0x60006000fd";

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use axum::http::StatusCode;
 use ferrex_contracts::Decision;
 use ferrex_contracts::payment::DecideWithdrawal;
@@ -208,36 +206,6 @@ async fn h031_f039_without_enough_in_the_hot_wallet_a_withdrawal_waits_visibly_a
     assert_eq!(paid(&world).await, wei(1).to_string());
     world.until_told("payment.withdrawal.cancelled", 1).await;
     world.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn h033_f044_of_a_cancel_and_the_signer_exactly_one_wins() {
-    let (world, anna) = rich().await;
-    let world = Arc::new(world);
-    let (mut cancelled, mut settled) = (0u64, 0u64);
-    for round in 0..12u64 {
-        let id = world.withdraw(anna, PAYEE, "1").await;
-        // From at once to well after the signature.
-        tokio::time::sleep(std::time::Duration::from_millis(round * 8)).await;
-        let (status, _) = world
-            .call(anna, "POST", &format!("/v1/withdrawals/{id}/cancel"), None)
-            .await;
-        if status == StatusCode::OK {
-            cancelled += 1;
-            world.until_status(anna, &id, "cancelled").await;
-        } else {
-            assert_eq!(status, StatusCode::CONFLICT);
-            settled += 1;
-            settle(&world, anna, &id).await;
-        }
-    }
-    assert!(cancelled + settled == 12);
-    assert_eq!(paid(&world).await, wei(settled).to_string());
-    assert_eq!(
-        world.count("SELECT count(*) FROM signer.signature").await,
-        settled.cast_signed()
-    );
-    Arc::into_inner(world).unwrap().finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -60,7 +60,8 @@ pub struct World {
     versions: AtomicU64,
     shutdown: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
-    _keys: tempfile::TempDir,
+    /// Where the signer's keystore lies.
+    pub(crate) keys: tempfile::TempDir,
 }
 
 impl World {
@@ -150,7 +151,7 @@ impl World {
             versions: AtomicU64::new(1),
             shutdown,
             tasks,
-            _keys: keys,
+            keys,
         };
         world.instance = Some(world.launch().await);
         world

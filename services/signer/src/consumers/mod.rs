@@ -1,5 +1,6 @@
 //! One file a request.
 
+mod advance_nonce;
 mod cancel_intent;
 mod describe_wallet;
 mod fill_nonce;
@@ -17,5 +18,6 @@ pub(crate) fn router(signer: &Signer) -> Router {
     let router = sign_withdrawal::register(router, signer.clone());
     let router = fill_nonce::register(router, signer.clone());
     let router = get_intent::register(router, signer.clone());
-    cancel_intent::register(router, signer.clone())
+    let router = cancel_intent::register(router, signer.clone());
+    advance_nonce::register(router, signer.clone())
 }

@@ -235,7 +235,7 @@ impl Signer {
     }
 }
 
-async fn commit(tx: Tx) -> Result<(), Error> {
+pub(super) async fn commit(tx: Tx) -> Result<(), Error> {
     tx.commit()
         .await
         .map_err(|error| Error::Store(ferrex_postgres::Error::Commit(error)))

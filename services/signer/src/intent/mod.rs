@@ -1,5 +1,6 @@
 //! An intent: a payment that somebody decided on, and everything ever signed for it.
 
+mod advance;
 mod flow;
 mod model;
 mod store;

@@ -2,6 +2,7 @@
 
 use ferrex_chains::evm::fees::FeeQuote;
 use ferrex_chains::evm::{EvmAddress, SignedTx};
+use ferrex_contracts::signer::AdvanceNonce;
 use ferrex_ids::IntentId;
 use ferrex_money::{Amount, AssetId};
 use ferrex_postgres::{PgU128, SqlResult as _, Tx};
@@ -82,6 +83,40 @@ pub(super) async fn take_nonce(
     } else {
         Err(Error::Stored("wallet"))
     }
+}
+
+/// Raises the wallet's next nonce, and writes down who wanted it. The caller holds its row.
+pub(super) async fn advance(
+    tx: &mut Tx,
+    address: EvmAddress,
+    before: u64,
+    request: &AdvanceNonce,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let chain = int(request.chain_id, "chain_id")?;
+    let next = int(request.next_nonce, "next_nonce")?;
+    sqlx::query("UPDATE wallet SET next_nonce = $3 WHERE chain_id = $1 AND address = $2")
+        .bind(chain)
+        .bind(&address.bytes()[..])
+        .bind(next)
+        .execute(&mut **tx)
+        .await
+        .doing("raising a wallet's nonce")?;
+    sqlx::query(
+        "INSERT INTO nonce_advance (chain_id, address, next_nonce_before, next_nonce, staff, reason, at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(chain)
+    .bind(&address.bytes()[..])
+    .bind(int(before, "next_nonce")?)
+    .bind(next)
+    .bind(request.by.staff.uuid())
+    .bind(&request.by.reason)
+    .bind(at)
+    .execute(&mut **tx)
+    .await
+    .doing("writing down why a wallet's nonce was raised")?;
+    Ok(())
 }
 
 type IntentRow = (i64, i64, i64, Option<Vec<u8>>, Vec<u8>, PgU128);

@@ -1,6 +1,9 @@
-use ferrex_contracts::signer::{CancelIntent, GetIntent};
+use ferrex_contracts::StaffAction;
+use ferrex_contracts::signer::{AdvanceNonce, CancelIntent, GetIntent};
+use ferrex_ids::StaffId;
 use ferrex_money::Amount;
 use ferrex_signer::Error;
+use ferrex_testkit::Anvil;
 
 use crate::world::{ETHER, GWEI, PAYEE, TOKEN, count, decode, filler, intent, payment, replacement, signer};
 
@@ -147,6 +150,50 @@ async fn h027_a_chain_that_knows_more_of_the_wallet_stops_new_payments_and_gives
         signer.sign_withdrawal(&behind).await.unwrap().nonce,
         9,
         "the chain may lag, our nonces do not"
+    );
+}
+
+#[tokio::test]
+async fn h027_people_let_the_wallet_go_on_behind_foreign_transactions_and_never_back() {
+    let (db, signer) = signer().await;
+    let next = async |next_nonce| {
+        signer
+            .advance_nonce(&AdvanceNonce {
+                chain_id: Anvil::CHAIN_ID,
+                next_nonce,
+                by: StaffAction {
+                    staff: StaffId::new_at(1),
+                    reason: "the key was used by hand".to_owned(),
+                },
+            })
+            .await
+            .map(|wallet| wallet.next_nonce)
+    };
+    signer.sign_withdrawal(&payment(intent())).await.unwrap();
+    let mut foreign = payment(intent());
+    foreign.chain_nonce = 4;
+    assert!(matches!(
+        signer.sign_withdrawal(&foreign).await,
+        Err(Error::BehindChain { .. })
+    ));
+    for (asked, expected) in [(4, 4), (4, 4), (2, 4)] {
+        assert_eq!(next(asked).await.unwrap(), expected);
+    }
+    assert!(matches!(
+        next(2_000).await,
+        Err(Error::Field {
+            field: "next_nonce",
+            ..
+        })
+    ));
+    assert_eq!(signer.sign_withdrawal(&foreign).await.unwrap().nonce, 4);
+    assert_eq!(
+        count(
+            &db,
+            "SELECT count(*) FROM signer.nonce_advance WHERE next_nonce_before = 1 AND next_nonce = 4"
+        )
+        .await,
+        1
     );
 }
 

@@ -13,7 +13,8 @@ const RECEIPTS_AT_ONCE: usize = 8;
 impl EvmRpc {
     /// A block's header, its hash recomputed. `Missing` when the nodes do not have the block.
     pub async fn header(&self, at: Tag) -> Result<BlockHeader, RpcError> {
-        self.each(async |endpoint| header_of(endpoint, at).await).await
+        self.each(|endpoint| async move { header_of(&endpoint, at).await })
+            .await
     }
 
     /// The hash at a height, on which as many nodes agree as the settings ask for; `None` when the nodes do not have
@@ -30,7 +31,7 @@ impl EvmRpc {
     /// `BadBlock` when an answer leaves something out or makes something up.
     pub async fn block(&self, height: u64) -> Result<VerifiedBlock, RpcError> {
         let block = self
-            .each(async |endpoint| block_of(endpoint, height).await)
+            .each(|endpoint| async move { block_of(&endpoint, height).await })
             .await?;
         self.agreed(height, block.header().hash).await?;
         Ok(block)
@@ -120,7 +121,7 @@ async fn receipts_of(endpoint: &Endpoint, block: &RawBlock) -> Result<Vec<RawRec
     }
     let hashes = block.transactions.iter().map(block::hash_of);
     stream::iter(hashes)
-        .map(async |hash| {
+        .map(|hash| async move {
             let receipt: Option<RawReceipt> =
                 endpoint.ask("eth_getTransactionReceipt", &json!([hash])).await?;
             receipt.ok_or_else(|| endpoint.missing(format!("the receipt of {hash}")))

@@ -57,7 +57,7 @@ impl RpcConfig {
 #[derive(Clone)]
 pub struct EvmRpc {
     chain_id: u64,
-    endpoints: Arc<[Endpoint]>,
+    endpoints: Arc<[Arc<Endpoint>]>,
     preferred: Arc<AtomicUsize>,
     agree: usize,
 }
@@ -95,12 +95,13 @@ impl EvmRpc {
             // The address itself may hold a key and is not repeated.
             let url = parsed
                 .ok_or_else(|| refused(format!("address {} is no http or https address", place + 1)))?;
-            Ok(Endpoint::new(
+            let client = client.clone();
+            Ok(Arc::new(Endpoint::new(
                 url,
-                client.clone(),
+                client,
                 config.within,
                 config.body_limit,
-            ))
+            )))
         };
         let endpoints = config
             .urls
@@ -142,7 +143,8 @@ impl EvmRpc {
 
     /// Asks until one node of the right chain answers; for readiness.
     pub async fn ping(&self) -> Result<(), RpcError> {
-        self.each(async |endpoint| self.chain_of(endpoint).await).await
+        self.each(|endpoint| async move { self.chain_of(&endpoint).await })
+            .await
     }
 
     /// Height of the newest block.
@@ -228,14 +230,16 @@ impl EvmRpc {
     pub async fn send_raw(&self, raw: &[u8]) -> Broadcast {
         const METHOD: &str = "eth_sendRawTransaction";
         let params = json!([to_hex(raw)]);
-        let asked =
-            self.endpoints.iter().map(
-                async |endpoint| match endpoint.ask::<B256>(METHOD, &params).await {
+        let mut asked = Vec::with_capacity(self.endpoints.len());
+        for endpoint in &*self.endpoints {
+            asked.push(async {
+                match endpoint.ask::<B256>(METHOD, &params).await {
                     Ok(Some(_)) => broadcast::Said::Accepted,
                     Ok(None) => broadcast::Said::Unknown(endpoint.malformed(METHOD, &"null")),
                     Err(error) => broadcast::Said::from_error(error),
-                },
-            );
+                }
+            });
+        }
         let said = futures::future::join_all(asked).await;
         broadcast::verdict(said).expect("there is at least one node, or the client was not made")
     }
@@ -282,9 +286,10 @@ impl EvmRpc {
 
     /// An answer that is never null.
     async fn value<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, RpcError> {
-        self.each(async |endpoint| {
+        let params = &params;
+        self.each(|endpoint| async move {
             endpoint
-                .ask(method, &params)
+                .ask(method, params)
                 .await?
                 .ok_or_else(|| endpoint.malformed(method, &"null"))
         })
@@ -309,15 +314,19 @@ impl EvmRpc {
         silent.map_or(Ok(None), Err)
     }
 
-    /// Asks the preferred node, then each other one once as long as the failure is the node's own.
-    async fn each<T>(&self, ask: impl AsyncFn(&Endpoint) -> Result<T, RpcError>) -> Result<T, RpcError> {
+    /// Asks the preferred node, then each other one once as long as the failure is the node's own. The question owns its
+    /// node: one that borrowed it could not be shown to be `Send`.
+    async fn each<T, Answer>(&self, ask: impl Fn(Arc<Endpoint>) -> Answer) -> Result<T, RpcError>
+    where
+        Answer: Future<Output = Result<T, RpcError>>,
+    {
         let count = self.endpoints.len();
         let first = self.preferred.load(Ordering::Relaxed) % count;
         let mut tried = 0;
         loop {
             let place = (first + tried) % count;
             tried += 1;
-            match ask(&self.endpoints[place]).await {
+            match ask(self.endpoints[place].clone()).await {
                 Err(error) if error.try_another_node() && tried < count => {
                     tracing::debug!(node = self.endpoints[place].name, %error, "asking the next node");
                 }

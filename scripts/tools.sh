@@ -4,12 +4,13 @@
 #
 #   scripts/tools.sh build      a C compiler, make, OpenSSL's headers, the Rust toolchain of rust-toolchain.toml
 #   scripts/tools.sh run        build, and what `make run` starts: PostgreSQL, anvil
-#   scripts/tools.sh test       run, and what the tests start besides: Apache Kafka (a Java run time, its jars)
+#   scripts/tools.sh test       run, and what the tests start besides: Apache Kafka (a Java run time, its jars) and
+#                               schemathesis (a Python environment of its own)
 #   scripts/tools.sh check      the same, without installing: says what is missing and fails
 #
-# Single parts can be named too: rust cc postgres anvil kafka. System packages come by apt (as root, or with sudo);
-# the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn), so
-# mirrors and proxies that those are configured for are used.
+# Single parts can be named too: rust cc postgres anvil kafka schemathesis. System packages come by apt (as root, or with
+# sudo); the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn,
+# pip), so mirrors and proxies that those are configured for are used.
 set -euo pipefail
 
 anvil_version=1.7.1
@@ -148,6 +149,27 @@ part_kafka() {
   work=''
 }
 
+schemathesis_stamp() { cksum <"$here/schemathesis/requirements.txt"; }
+schemathesis_is_there() {
+  [ "$(cat "$tools/schemathesis/.stamp" 2>/dev/null)" = "$(schemathesis_stamp)" ] &&
+    "$tools/schemathesis/bin/python" -c '' 2>/dev/null
+}
+
+part_python() {
+  python3 -c 'import ensurepip, venv' 2>/dev/null || want python3 python3-venv
+}
+
+part_schemathesis() {
+  schemathesis_is_there && return 0
+  missing "schemathesis" && return 0
+  say "fetching schemathesis $(sed -n 's/^schemathesis==//p' "$here/schemathesis/requirements.txt") (pip)"
+  # In place and stamped last, for the programs of such an environment name its directory.
+  rm -rf "$tools/schemathesis"
+  quietly python3 -m venv "$tools/schemathesis"
+  quietly "$tools/schemathesis/bin/pip" install --disable-pip-version-check -r "$here/schemathesis/requirements.txt"
+  schemathesis_stamp >"$tools/schemathesis/.stamp"
+}
+
 # What a failed fetch leaves.
 work=''
 trap 'if [ -n "$work" ]; then rm -rf "$work"; fi' EXIT
@@ -156,12 +178,12 @@ parts=()
 [ "$#" -gt 0 ] || set -- test
 for argument in "$@"; do
   case "$argument" in
-    check) check_only=true; [ "$#" -gt 1 ] || parts+=(cc rust postgres anvil kafka) ;;
+    check) check_only=true; [ "$#" -gt 1 ] || parts+=(cc rust postgres anvil kafka schemathesis) ;;
     build) parts+=(cc rust) ;;
     run) parts+=(cc rust postgres anvil) ;;
-    test | all) parts+=(cc rust postgres anvil kafka) ;;
-    cc | rust | postgres | anvil | kafka) parts+=("$argument") ;;
-    *) sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
+    test | all) parts+=(cc rust postgres anvil kafka schemathesis) ;;
+    cc | rust | postgres | anvil | kafka | schemathesis) parts+=("$argument") ;;
+    *) sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
   esac
 done
 want_part() { [[ " ${parts[*]} " == *" $1 "* ]]; }
@@ -177,9 +199,11 @@ if want_part cc; then part_cc; fi
 if want_part postgres; then part_postgres; fi
 if want_part anvil && ! anvil_is_there; then part_npm_client; fi
 if want_part kafka; then part_java; fi
+if want_part schemathesis && ! schemathesis_is_there; then part_python; fi
 install_packages
 if want_part rust; then part_rust; fi
 if want_part anvil; then part_anvil; fi
 if want_part kafka; then part_kafka; fi
+if want_part schemathesis; then part_schemathesis; fi
 
 ! $incomplete

@@ -59,6 +59,10 @@ pub trait Classify: Error {
     fn fields(&self) -> Vec<FieldFault> {
         Vec::new()
     }
+    /// In how many seconds the same call is worth repeating, where that is known.
+    fn retry_after_s(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// A failure on its way out of a crate.
@@ -75,6 +79,9 @@ pub struct Fault {
     /// The fields of the input at fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldFault>,
+    /// In how many seconds the same call is worth repeating, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u32>,
     /// The cause, for the log of whoever handles it; not sent anywhere.
     #[serde(skip)]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -88,6 +95,7 @@ impl Fault {
             code: Cow::Borrowed(code),
             detail: detail.into(),
             fields: Vec::new(),
+            retry_after_s: None,
             source: None,
         }
     }
@@ -138,6 +146,7 @@ impl<E: Classify + Send + Sync + 'static> From<E> for Fault {
     fn from(error: E) -> Self {
         let mut fault = Self::new(error.kind(), error.code(), error.to_string());
         fault.fields = error.fields();
+        fault.retry_after_s = error.retry_after_s();
         // The error's own text is the detail already; only what lies below it is a cause worth printing.
         fault.source = error.source().map(|cause| cause.to_string().into());
         fault

@@ -1,7 +1,9 @@
 //! The OpenAPI document of a listener: what the handlers say, plus what every operation may answer.
 
 use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     Components, Info, OpenApi, OpenApiBuilder, OpenApiVersion, Ref, RefOr, Response, ResponseBuilder,
@@ -36,7 +38,7 @@ const COMMON: [(u16, &str); 10] = [
     (422, "A field is at fault; `errors` names it."),
     (
         429,
-        "Too many calls, or a quota is used up; `Retry-After` may say how long to wait.",
+        "Too many calls, or a quota is used up; `Retry-After` says how long to wait.",
     ),
     (500, "A defect on our side."),
     (503, "Something we need is away; the same call may be repeated."),
@@ -44,6 +46,8 @@ const COMMON: [(u16, &str); 10] = [
 /// Statuses of operations only: those that need who asks, and those that take a body.
 const AUTHENTICATED: u16 = 401;
 const WITH_BODY: [u16; 2] = [413, 415];
+/// Statuses that say when to come again.
+const REPEATABLE: [u16; 2] = [429, 503];
 
 /// The document of a listener with these routes.
 pub fn document(surface: &Surface, parts: &[OpenApiRouter]) -> OpenApi {
@@ -64,7 +68,7 @@ pub fn document(surface: &Surface, parts: &[OpenApiRouter]) -> OpenApi {
     for (status, description) in COMMON {
         components
             .responses
-            .insert(format!("Problem{status}"), RefOr::T(problem(description)));
+            .insert(format!("Problem{status}"), RefOr::T(problem(status, description)));
     }
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
@@ -79,14 +83,22 @@ pub fn document(surface: &Surface, parts: &[OpenApiRouter]) -> OpenApi {
     api
 }
 
-fn problem(description: &str) -> Response {
+fn problem(status: u16, description: &str) -> Response {
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name(Problem::name())))
         .build();
-    ResponseBuilder::new()
+    let response = ResponseBuilder::new()
         .description(description)
-        .content("application/problem+json", content)
-        .build()
+        .content("application/problem+json", content);
+    if !REPEATABLE.contains(&status) {
+        return response.build();
+    }
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let header = HeaderBuilder::new()
+        .schema(Some(seconds))
+        .description(Some("Seconds after which the same call is worth repeating."))
+        .build();
+    response.header("Retry-After", header).build()
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

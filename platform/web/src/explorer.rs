@@ -26,6 +26,9 @@ pub(crate) fn routes(document: &OpenApi) -> Router {
     );
     let config = Arc::new(
         Config::from("/openapi.json")
+            // No bar with an address to type: there is one document.
+            .use_base_layout()
+            .try_it_out_enabled(true)
             .persist_authorization(false)
             .validator_url("none"),
     );

@@ -155,7 +155,8 @@ impl<E: Into<Fault>> From<E> for Problem {
             })
             .collect();
         problem.log = log;
-        problem.retry_after = (fault.kind == Kind::Unavailable).then_some(1);
+        let soon = (fault.kind == Kind::Unavailable).then_some(1);
+        problem.retry_after = fault.retry_after_s.or(soon);
         problem
     }
 }

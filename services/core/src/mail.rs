@@ -76,7 +76,7 @@ impl Core {
         ]
     }
 
-    /// The address of a page of the wallet app.
+    /// The address of a page; those of `http/pages` answer without a wallet app.
     pub(crate) fn page(&self, path: &str) -> String {
         format!("{}{path}", self.config.public_url.trim_end_matches('/'))
     }

@@ -17,7 +17,7 @@ use crate::users::{Email, UserName};
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateRegistration {
     /// Where the code goes.
-    #[schema(max_length = 254, example = "anna@example.org")]
+    #[schema(max_length = 254, format = Email, example = "anna@example.org")]
     email: String,
     /// 3 to 30 of a-z, 0-9, `_` and `.`; capital letters are folded.
     #[schema(min_length = 3, max_length = 30, example = "anna.s")]

@@ -15,7 +15,7 @@ use crate::{Core, resets};
 #[serde(deny_unknown_fields)]
 pub(super) struct CreatePasswordReset {
     /// The address of the account.
-    #[schema(max_length = 254, example = "anna@example.org")]
+    #[schema(max_length = 254, format = Email, example = "anna@example.org")]
     email: String,
 }
 

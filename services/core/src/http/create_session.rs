@@ -19,7 +19,7 @@ use crate::users::Email;
 #[serde(deny_unknown_fields)]
 pub(super) struct CreateSession {
     /// The address.
-    #[schema(max_length = 254, example = "anna@example.org")]
+    #[schema(max_length = 254, format = Email, example = "anna@example.org")]
     email: String,
     /// The password, exactly as it was chosen.
     #[schema(max_length = 128, format = Password)]

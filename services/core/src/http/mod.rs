@@ -15,6 +15,7 @@ mod get_second_factor;
 mod list_sessions;
 mod list_verifications;
 mod log_out;
+mod pages;
 mod person;
 mod presented;
 mod renew_token;
@@ -56,6 +57,7 @@ fn routes() -> OpenApiRouter<Core> {
         .build();
     let document = OpenApiBuilder::new().info(Info::new("core", env!("CARGO_PKG_VERSION")));
     OpenApiRouter::with_openapi(document.components(Some(components)).build())
+        .merge(pages::router())
         .routes(routes!(create_registration::handle))
         .routes(routes!(resend_registration::handle))
         .routes(routes!(confirm_registration::handle))

@@ -9,7 +9,7 @@ use crate::{Core, sessions};
 /// Ends one of the person's sessions
 #[utoipa::path(
     delete, path = "/v1/sessions/{id}", operation_id = "revoke_session", tag = "sessions", security(("bearer" = [])),
-    params(("id" = String, Path, description = "The session", example = "ses_01kb4w2v7tfz3vqk9m5h8e2xyz")),
+    params(("id" = String, Path, pattern = "^ses_[0-7][0-9a-hjkmnp-tv-z]{25}$", description = "The session", example = "ses_01kb4w2v7tfz3vqk9m5h8e2xyz")),
     responses((status = 204, description = "It has ended."))
 )]
 pub(super) async fn handle(

@@ -96,8 +96,10 @@ pub async fn confirm(core: &Core, client: &Client, wanted: NewPassword) -> Resul
     let context = PasswordContext::new(&person.email, &person.user_name);
     let hash = core.accept_password("password", password, context).await?;
     if person.second_factor {
-        let code = code.ok_or(factors::Error::Required)?;
-        factors::check(core, user, &code, &Binding::once("core.password.reset")).await?;
+        let code = code.ok_or_else(|| second_factor(factors::Error::Required))?;
+        factors::check(core, user, &code, &Binding::once("core.password.reset"))
+            .await
+            .map_err(second_factor)?;
     }
     // Second look, with the lock: somebody may have been faster.
     let now = core.now();
@@ -108,7 +110,7 @@ pub async fn confirm(core: &Core, client: &Client, wanted: NewPassword) -> Resul
         .ok_or(challenges::Error::Wrong)?;
     if locked.second_factor && !person.second_factor {
         // A factor was enrolled between the two looks.
-        return Err(factors::Error::Required.into());
+        return Err(second_factor(factors::Error::Required));
     }
     let ended = replace(core, &mut tx, &locked, &hash, &Which::All, now).await?;
     throttle::clear_login(&mut tx, &core.keys, &locked.email_key, &client.network()).await?;
@@ -116,6 +118,17 @@ pub async fn confirm(core: &Core, client: &Client, wanted: NewPassword) -> Resul
     core.commit(tx).await?;
     core.forget(&ended);
     Ok(())
+}
+
+/// A refusal of the second factor's code, which is the field `second_factor_code` here: `code` is the one of the mail.
+fn second_factor(error: impl Into<Fault>) -> Fault {
+    let mut fault = error.into();
+    for at_fault in &mut fault.fields {
+        if at_fault.field == "code" {
+            "second_factor_code".clone_into(&mut at_fault.field);
+        }
+    }
+    fault
 }
 
 /// Sets a new password for a logged-in person, who gives the old one and, with a second factor, a code. Other sessions end.

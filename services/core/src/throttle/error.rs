@@ -29,4 +29,8 @@ impl Classify for Error {
     fn code(&self) -> &'static str {
         "core.too_many_attempts"
     }
+    fn retry_after_s(&self) -> Option<u32> {
+        let Self::TooMany { seconds, .. } = self;
+        u32::try_from(*seconds).ok()
+    }
 }

@@ -55,6 +55,7 @@ async fn a002_delays_grow_for_known_and_unknown_alike_and_end() {
                 .expect(401);
         }
         let refused = world.try_login(email, PASSWORD, "203.0.113.5").await;
+        assert_eq!(refused.headers["retry-after"], "1");
         let refused = refused.refused(429, "core.too_many_attempts");
         assert!(
             refused["detail"].as_str().unwrap().contains("1 second"),

@@ -3,11 +3,12 @@
 mod input;
 mod login;
 mod messages;
+mod pages;
 mod registration;
 mod reset;
+mod same_work;
 mod schema;
 mod second_factor;
 mod sessions;
-mod timing;
 mod verification;
 mod world;

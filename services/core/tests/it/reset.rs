@@ -73,15 +73,13 @@ async fn a009_with_a_second_factor_the_code_of_the_mail_is_not_enough() {
     world.pass(60);
     let (id, code) = ask(&world, &anna.email).await;
     let mut body = json!({ "id": id, "code": code, "password": NEW });
-    world
-        .post(CONFIRM, body.clone())
-        .await
-        .refused(403, "core.second_factor.required");
+    let missing = world.post(CONFIRM, body.clone()).await;
+    let missing = missing.refused(403, "core.second_factor.required");
+    assert_eq!(missing["errors"][0]["field"], "second_factor_code");
     body["second_factor_code"] = json!("000000");
-    world
-        .post(CONFIRM, body.clone())
-        .await
-        .refused(422, "core.second_factor.wrong");
+    let wrong = world.post(CONFIRM, body.clone()).await;
+    let wrong = wrong.refused(422, "core.second_factor.wrong");
+    assert_eq!(wrong["errors"][0]["field"], "second_factor_code");
     world.try_login(&anna.email, PASSWORD, HOME).await.expect(202);
     body["second_factor_code"] = json!(world.code(&secret));
     world.post(CONFIRM, body).await.expect(204);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use ferrex_bus::{Bus, BusConfig, EmbeddedConfig, TransportConfig};
 use ferrex_contracts::notifications::SendMail;
 use ferrex_contracts::{Message, Request as BusRequest};
@@ -42,6 +42,7 @@ pub(crate) struct World {
 
 pub(crate) struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
     pub body: Value,
 }
 
@@ -222,17 +223,29 @@ impl World {
             .oneshot(request.expect("a request"))
             .await
             .expect("an answer");
-        let status = response.status();
+        let (status, headers) = (response.status(), response.headers().clone());
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
             .await
             .expect("a body");
         let body = if bytes.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&bytes).expect("JSON")
+            let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
+            let is_html = headers
+                .get("content-type")
+                .is_some_and(|kind| kind == "text/html; charset=utf-8");
+            if is_html {
+                Value::String(text)
+            } else {
+                serde_json::from_str(&text).expect("JSON")
+            }
         };
         assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{path}: {body}");
-        Answer { status, body }
+        Answer {
+            status,
+            headers,
+            body,
+        }
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {

@@ -39,6 +39,7 @@ pub async fn run() -> anyhow::Result<()> {
         ports: Ports::free(),
         durable: true,
         keep: false,
+        brisk: false,
     };
     let mut system = System::start(plan).await?;
     println!("all roles in one process on {}", probe::machine());

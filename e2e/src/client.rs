@@ -154,11 +154,11 @@ impl Authenticator {
         })
     }
 
-    /// A code that was not used; waits for the next half minute when all that are allowed now are used.
+    /// A code that was not used and is good for half a minute at least; waits when all that are allowed now are used.
     pub async fn code(&mut self) -> String {
         loop {
             let now = ferrex_time::SystemClock.unix_ms() / 1_000 / STEP;
-            let next = (self.last + 1).max(now.saturating_sub(1));
+            let next = (self.last + 1).max(now);
             if next <= now + 1 {
                 self.last = next;
                 return self.totp.generate(next * STEP).to_string();

@@ -1,7 +1,8 @@
 //! What the end-to-end tests stand on: a whole system of real processes ([`Story`]), clients that go on through bad
-//! days as good clients do ([`client`]), and people with money in it ([`town`]).
+//! days as good clients do ([`client`]), people with money in it ([`town`]), and a process that dies at every step ([`kills`]).
 
 pub mod client;
+pub mod kills;
 pub mod town;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,24 +15,60 @@ use ferrex_dev::plan::{Carrier, Plan, Ports, Shape};
 use ferrex_dev::system::System;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
 
 /// How long the demo may take; it waits for codes of an authenticator, each good for half a minute.
 const DEMO_WITHIN: Duration = Duration::from_mins(4);
 
-/// A system of its own in a temporary directory. One at a time: a system is many processes.
+/// How long something is away.
+const OUTAGE: Duration = Duration::from_mins(1);
+
+/// A system of its own in a temporary directory. One at a time, unless a test says otherwise: a system is many processes.
 pub struct Story {
-    /// The system; `None` only while it ends.
+    /// The system.
     pub system: System,
     _dir: TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: Option<Turn>,
+}
+
+/// The right to run systems. No other test has one until it is dropped.
+pub struct Turn(#[expect(dead_code, reason = "it is held, not read")] MutexGuard<'static, ()>);
+
+/// Something is away since this began.
+pub struct Outage(Instant);
+
+impl Outage {
+    /// It went away just now.
+    pub fn begins() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns when it has been away for a minute, which is how long the tests want it away and no wait for an event.
+    pub async fn lasts_its_minute(self) {
+        tokio::time::sleep_until(self.0 + OUTAGE).await;
+    }
 }
 
 impl Story {
-    /// Starts everything on free ports; returns when it is ready.
-    pub async fn begin(shape: Shape, carrier: Carrier) -> anyhow::Result<Self> {
+    /// Waits until no other test runs a system.
+    pub async fn turn() -> Turn {
         static TURN: Mutex<()> = Mutex::const_new(());
+        Turn(TURN.lock().await)
+    }
+
+    /// Starts everything on free ports when it is its turn; returns when it is ready.
+    pub async fn begin(shape: Shape, carrier: Carrier) -> anyhow::Result<Self> {
+        let turn = Self::turn().await;
+        Self::start(shape, carrier, Some(turn)).await
+    }
+
+    /// Starts everything on free ports in the turn of the caller, who may start several.
+    pub async fn beside_others(shape: Shape, carrier: Carrier) -> anyhow::Result<Self> {
+        Self::start(shape, carrier, None).await
+    }
+
+    async fn start(shape: Shape, carrier: Carrier, turn: Option<Turn>) -> anyhow::Result<Self> {
         static TLS: Once = Once::new();
-        let turn = TURN.lock().await;
         TLS.call_once(|| {
             // Whoever installed one before has installed the same.
             let _ = rustls::crypto::ring::default_provider().install_default();
@@ -49,6 +86,7 @@ impl Story {
             ports: Ports::free(),
             durable: false,
             keep: false,
+            brisk: true,
         };
         let system = System::start(plan).await?;
         Ok(Self {
@@ -89,13 +127,9 @@ impl Story {
 /// The `ferrex` that was built beside this test.
 fn ferrex_binary() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
-    // A test is in `<profile>/deps`, the binary `kills` in `<profile>`.
+    // A test is in `<profile>/deps`.
     let dir = test.parent().context("a program is in a directory")?;
-    let profile = if dir.ends_with("deps") {
-        dir.parent().context("deps is in a profile")?
-    } else {
-        dir
-    };
+    let profile = dir.parent().context("deps is in a profile")?;
     let ferrex = profile.join("ferrex");
     ensure!(
         ferrex.exists(),

@@ -1,7 +1,7 @@
 //! People with money in a running system: an operator who has registered the development chain, and persons who have
 //! signed up, have level 1 and hold coins. Amounts are thousandths of a coin.
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use ferrex_dev::surroundings::Surroundings;
 use ferrex_testkit::mail::Mail;
 use reqwest::Method;
@@ -14,6 +14,10 @@ pub const NETWORK: &str = "devnet";
 const WEI_PER_THOUSANDTH: u128 = 1_000_000_000_000_000;
 /// What a withdrawal costs.
 pub const FEE: i64 = 1;
+/// How many codes a person tries.
+const CODES: u32 = 4;
+/// A withdrawal over it waits for staff.
+pub const APPROVED_ABOVE: i64 = 3_000;
 
 /// The operator and the surroundings.
 pub struct Town {
@@ -95,7 +99,7 @@ impl Town {
         let coin = json!({
             "symbol": "ETH", "name": "Ether", "network": NETWORK, "decimals": 18, "reason": "the tests need it",
             "terms": { "deposit_minimum": "0.001", "withdrawal_minimum": "0.001", "withdrawal_fee": "0.001",
-                       "approval_threshold": "1000", "deposits_enabled": true, "withdrawals_enabled": true },
+                       "approval_threshold": "3", "deposits_enabled": true, "withdrawals_enabled": true },
         });
         self.admin.post("/v1/assets", &coin).await?;
         let hot_wallet = wait_for("the hot wallet's address", async || {
@@ -109,6 +113,32 @@ impl Town {
         })
         .await?;
         self.pay(&hot_wallet, 40_000).await
+    }
+
+    /// The operator's client.
+    pub fn staff(&self) -> Api {
+        self.admin.clone()
+    }
+
+    /// Staff decide about a withdrawal that waits for them. An answer that was lost does not make it two decisions.
+    pub async fn decide(&self, withdrawal: &str, decision: &str) -> anyhow::Result<()> {
+        let path = format!("/v1/withdrawal-approvals/{withdrawal}");
+        wait_for(&format!("{withdrawal} to be decided"), async || {
+            let approval = match self.admin.once(Method::GET, &path, None, None).await {
+                Ok((status, approval)) if status.is_success() => approval,
+                other => return Ok(Seen::NotYet(format!("{other:?}"))),
+            };
+            if approval["state"] != "waiting" {
+                return Ok(Seen::Yes(()));
+            }
+            let body = json!({
+                "decision": decision, "content_hash": approval["content_hash"], "reason": "looked at",
+            });
+            let path = format!("{path}/decision");
+            let decided = self.admin.once(Method::POST, &path, Some(&body), None).await;
+            Ok(Seen::NotYet(format!("{decided:?}")))
+        })
+        .await
     }
 
     /// Pays coins on the chain.
@@ -137,7 +167,8 @@ impl Town {
         Ok(wei / WEI_PER_THOUSANDTH)
     }
 
-    async fn rpc(&self, method: &str, params: Value) -> anyhow::Result<Value> {
+    /// Asks the chain's node.
+    pub async fn rpc(&self, method: &str, params: Value) -> anyhow::Result<Value> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let answer = self.chain.post("/", &body).await?;
         answer
@@ -259,6 +290,11 @@ impl Person {
         &self.deposits
     }
 
+    /// The token of the session, which gets access tokens.
+    pub fn session_token(&self) -> &str {
+        &self.session
+    }
+
     /// The client as it is now.
     pub fn api(&self) -> Api {
         self.api.clone()
@@ -300,9 +336,51 @@ impl Person {
         .await
     }
 
-    /// The next code of the authenticator.
-    pub async fn code(&mut self) -> String {
-        self.authenticator.code().await
+    /// Waits until a deposit of this amount has a status.
+    pub async fn deposit_is(&self, thousandths: i64, status: &str) -> anyhow::Result<()> {
+        wait_for(
+            &format!("{}'s deposit of {thousandths} to be {status}", self.name),
+            async || {
+                let answer = self.api.get("/v1/deposits").await?;
+                let items = answer["items"].as_array().cloned().unwrap_or_default();
+                let found = items
+                    .iter()
+                    .any(|item| item["amount"] == coins(thousandths) && item["status"] == status);
+                Ok(if found {
+                    Seen::Yes(())
+                } else {
+                    Seen::NotYet(answer.to_string())
+                })
+            },
+        )
+        .await
+    }
+
+    /// Asks for a withdrawal; answers its id. When the system was away for so long that the code is too old, the person
+    /// looks at the authenticator once more.
+    pub async fn ask_withdrawal(
+        &mut self,
+        key: &str,
+        payee: &str,
+        thousandths: i64,
+    ) -> anyhow::Result<String> {
+        for _ in 0..CODES {
+            let code = self.authenticator.code().await;
+            let body = json!({
+                "asset": "ETH", "network": NETWORK, "address": payee, "amount": coins(thousandths), "second_factor": code,
+            });
+            match self.api.post_once("/v1/withdrawals", key, &body).await {
+                Err(error) if error.to_string().contains("core.second_factor.wrong") => {}
+                asked => return text_of(&asked?, "id"),
+            }
+        }
+        bail!("{CODES} codes were too old for the withdrawal {key}")
+    }
+
+    /// Asks for a withdrawal and waits until it is settled.
+    pub async fn withdraw(&mut self, key: &str, payee: &str, thousandths: i64) -> anyhow::Result<()> {
+        let id = self.ask_withdrawal(key, payee, thousandths).await?;
+        withdrawal_is(&self.api, &id, "settled").await
     }
 
     /// Waits until so much is available, and nothing is held.
@@ -335,22 +413,17 @@ pub async fn transfer(api: &Api, to: &str, key: &str, thousandths: i64) -> anyho
     api.post_once("/v1/transfers", key, &body).await.map(drop)
 }
 
-/// Asks for a withdrawal and waits until it is settled.
-pub async fn withdraw(api: &Api, key: &str, code: &str, payee: &str, thousandths: i64) -> anyhow::Result<()> {
-    let body = json!({
-        "asset": "ETH", "network": NETWORK, "address": payee, "amount": coins(thousandths), "second_factor": code,
-    });
-    let asked = api.post_once("/v1/withdrawals", key, &body).await?;
-    let id = text_of(&asked, "id")?;
-    wait_for(&format!("withdrawal {id} to be settled"), async || {
+/// Waits until a withdrawal has a status; another that it never leaves is an error.
+pub async fn withdrawal_is(api: &Api, id: &str, status: &str) -> anyhow::Result<()> {
+    wait_for(&format!("withdrawal {id} to be {status}"), async || {
         let view = api.get(&format!("/v1/withdrawals/{id}")).await?;
-        let now = view["status"].as_str().unwrap_or_default();
-        let over = ["failed", "cancelled", "rejected", "refused"];
+        let is = view["status"].as_str().unwrap_or_default();
+        let over = ["settled", "failed", "cancelled", "rejected", "refused"];
         ensure!(
-            !over.contains(&now),
-            "withdrawal {id} should be settled, but is {view}"
+            is == status || !over.contains(&is),
+            "withdrawal {id} should be {status}, but is {view}"
         );
-        Ok(if now == "settled" {
+        Ok(if is == status {
             Seen::Yes(())
         } else {
             Seen::NotYet(view.to_string())

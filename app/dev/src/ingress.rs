@@ -19,10 +19,12 @@ pub struct Ingress {
     client: reqwest::Client,
     /// First segments of paths with the base address of who answers them; the longest match wins.
     routes: Arc<Vec<(String, String)>>,
+    /// Who answers what no document lists, such as pages for browsers.
+    rest: Option<String>,
 }
 
 impl Ingress {
-    /// Learns from each process which paths it answers.
+    /// Learns from each process which paths it answers; what nobody lists goes to the first.
     pub async fn learn(bases: &[String]) -> anyhow::Result<Self> {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -47,6 +49,7 @@ impl Ingress {
         Ok(Self {
             client,
             routes: Arc::new(routes),
+            rest: bases.first().cloned(),
         })
     }
 
@@ -60,12 +63,8 @@ impl Ingress {
             path.strip_prefix(prefix)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let found = self
-            .routes
-            .iter()
-            .find(|(prefix, _)| matches(prefix))
-            .or(self.routes.first());
-        found.map(|(_, base)| base.as_str())
+        let found = self.routes.iter().find(|(prefix, _)| matches(prefix));
+        found.map_or(self.rest.as_deref(), |(_, base)| Some(base))
     }
 }
 

@@ -72,10 +72,10 @@ async fn show(State(mails): State<Arc<MailCatcher>>, Path(number): Path<u64>) ->
     let Some(mail) = find(&mails, number) else {
         return missing();
     };
-    let text = escape(mail.text.as_deref().unwrap_or_default());
+    let text = linked(&escape(mail.text.as_deref().unwrap_or_default()));
     let body = format!(
         "<p><a href=\"/\">All mail</a></p><h2>{}</h2><p>From {} to {}, {}</p>\
-         <iframe sandbox=\"\" src=\"/messages/{number}/html\" title=\"The mail in HTML\"></iframe><pre>{text}</pre>",
+         <iframe sandbox=\"allow-popups allow-popups-to-escape-sandbox\" src=\"/messages/{number}/html\" title=\"The mail in HTML\"></iframe><pre>{text}</pre>",
         escape(&mail.subject),
         escape(&mail.from),
         escape(&mail.to.join(", ")),
@@ -84,15 +84,19 @@ async fn show(State(mails): State<Arc<MailCatcher>>, Path(number): Path<u64>) ->
     Html(page(&escape(&mail.subject), "", &body)).into_response()
 }
 
-/// The HTML of a mail, without scripts and without loading anything.
+/// The HTML of a mail, without scripts and without loading anything. Its links open beside this page.
 async fn html(State(mails): State<Arc<MailCatcher>>, Path(number): Path<u64>) -> Response {
     let Some(mail) = find(&mails, number) else {
         return missing();
     };
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox";
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; \
+                  sandbox allow-popups allow-popups-to-escape-sandbox";
     (
         [(header::CONTENT_SECURITY_POLICY, policy)],
-        Html(mail.html.unwrap_or_default()),
+        Html(format!(
+            "<base target=\"_blank\">{}",
+            mail.html.unwrap_or_default()
+        )),
     )
         .into_response()
 }
@@ -115,12 +119,28 @@ fn missing() -> Response {
 
 fn page(title: &str, head: &str, body: &str) -> String {
     format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>{head}<style>\
-         body{{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1b2330}}\
-         table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #d8dde6}}\
-         pre{{background:#f4f6f9;padding:1rem;white-space:pre-wrap}}iframe{{width:100%;height:26rem;border:1px solid #d8dde6}}\
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+         <link rel=\"icon\" href=\"data:,\">{head}<style>\
+         :root{{color-scheme:light dark}}a{{overflow-wrap:anywhere}}\
+         body{{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}}\
+         table{{border-collapse:collapse;width:100%}}td,th{{text-align:left;padding:.4rem .6rem;border-bottom:1px solid #8886}}\
+         pre{{background:#8882;padding:1rem;white-space:pre-wrap}}iframe{{width:100%;height:26rem;border:1px solid #8886}}\
          </style></head><body><h1>Caught mail</h1>{body}</body></html>"
     )
+}
+
+/// Makes links of the addresses in an escaped text.
+fn linked(text: &str) -> String {
+    let part = |word: &str| {
+        let address = word.trim_end();
+        if address.starts_with("http://") || address.starts_with("https://") {
+            let rest = &word[address.len()..];
+            format!("<a href=\"{address}\" target=\"_blank\" rel=\"noreferrer\">{address}</a>{rest}")
+        } else {
+            word.to_owned()
+        }
+    };
+    text.split_inclusive(char::is_whitespace).map(part).collect()
 }
 
 fn escape(text: &str) -> String {

@@ -75,6 +75,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         ports: Ports::FIXED,
         durable: true,
         keep: true,
+        brisk: false,
     };
     println!(
         "Starting PostgreSQL, a chain, a mail catcher, an identity provider and Ferrex in {} …",

@@ -88,6 +88,9 @@ pub struct Plan {
     pub durable: bool,
     /// Whether data is kept after the end, for the next start.
     pub keep: bool,
+    /// Whether leases, sessions and pauses are short, so that what a killed process held is taken over within about a
+    /// second. A test's; on a busy machine short leases are lost more often.
+    pub brisk: bool,
 }
 
 /// Every role, in the order in which processes start.

@@ -18,6 +18,37 @@ pub struct Addresses<'a> {
     pub engine: Option<&'a str>,
 }
 
+/// How long leases and pauses are, as lines of the sections.
+struct Pace {
+    /// Of the embedded bus; Kafka's brokers have a lower limit of their own.
+    bus: &'static str,
+    engine: &'static str,
+    payment: &'static str,
+    notifications: &'static str,
+    webhooks: &'static str,
+    cron: &'static str,
+}
+
+/// The defaults.
+const USUAL: Pace = Pace {
+    bus: "",
+    engine: "",
+    payment: "",
+    notifications: "",
+    webhooks: "",
+    cron: "",
+};
+
+/// See [`Plan::brisk`].
+const BRISK: Pace = Pace {
+    bus: "session_ms = 1000\n",
+    engine: "lease_ms = 2000\nfollow_ms = 50",
+    payment: "poll_ms = 150\nlease_seconds = 1\neffect_lease_seconds = 1\n",
+    notifications: "lease_seconds = 1\nretry_first_ms = 500\nretry_cap_seconds = 5\nattempts_max = 1000\n",
+    webhooks: "lease_seconds = 1",
+    cron: "lease_ms = 2000\nlook_ms = 500",
+};
+
 /// The text of the settings file.
 pub fn text(plan: &Plan, secrets: &Secrets, addresses: &Addresses<'_>) -> String {
     let ports = &plan.ports;
@@ -29,10 +60,11 @@ pub fn text(plan: &Plan, secrets: &Secrets, addresses: &Addresses<'_>) -> String
     };
     let engine = addresses.engine.map_or_else(String::new, |address| {
         format!(
-            "[engine]\nlisten = \"{address}\"\ntoken_file = {token}\n\n[engine_client]\nurls = [\"http://{address}\"]\ntoken_file = {token}\n",
+            "listen = \"{address}\"\ntoken_file = {token}\n\n[engine_client]\nurls = [\"http://{address}\"]\ntoken_file = {token}\n",
             token = secret("engine_token"),
         )
     });
+    let pace = if plan.brisk { &BRISK } else { &USUAL };
     format!(
         r#"# Written by ferrex-dev at each start; change the program, not this file.
 
@@ -43,7 +75,7 @@ passwords = {passwords}
 
 [bus]
 {bus}
-
+{bus_pace}
 [listen]
 public = "127.0.0.1:{public}"
 admin = "127.0.0.1:{admin}"
@@ -53,6 +85,8 @@ operations = "127.0.0.1:{operations}"
 signing_key = {signing}
 verifying_keys = [{verifying}]
 
+[engine]
+{engine_pace}
 {engine}
 [core]
 root_key = {core_root}
@@ -64,7 +98,7 @@ public_url = "http://127.0.0.1:{admin}"
 
 [payment]
 payment_look_ms = 500
-
+{payment_pace}
 [signer]
 keystore = {keystore}
 passphrase = {passphrase}
@@ -88,14 +122,27 @@ per_day_max = "1000000000000"
 [notifications]
 from = "Ferrex <no-reply@ferrex.localhost>"
 public_url = "http://127.0.0.1:{public}"
-
+{notifications_pace}
 [notifications.smtp]
 port = {smtp}
 
+[webhooks]
+{webhooks_pace}
+[cron]
+{cron_pace}
 [webhooks.sources.identity]
 secrets = [{identity}]
 order_key_pointer = "/data/reference"
 "#,
+        bus_pace = match plan.carrier {
+            Carrier::Embedded => pace.bus,
+            Carrier::Kafka => "",
+        },
+        engine_pace = pace.engine,
+        payment_pace = pace.payment,
+        notifications_pace = pace.notifications,
+        webhooks_pace = pace.webhooks,
+        cron_pace = pace.cron,
         postgres = ports.postgres,
         owner_url = secret("owner_url"),
         passwords = file(&secrets.database_dir()),

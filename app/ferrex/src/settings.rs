@@ -92,6 +92,9 @@ pub struct Bus {
     pub transport: Transport,
     /// Kafka's bootstrap servers, `host:port` separated by commas.
     pub brokers: String,
+    /// After how many milliseconds without a sign of life a member of a consumer group is taken for dead; absent: 5,000 with
+    /// the embedded transport, 10,000 with Kafka, whose brokers usually refuse less than 6,000.
+    pub session_ms: Option<u64>,
 }
 
 /// Which transport carries messages.

@@ -3,4 +3,5 @@
 
 mod away;
 mod kills;
+mod schemathesis;
 mod shapes;

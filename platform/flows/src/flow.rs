@@ -17,6 +17,8 @@ use crate::HistoryEntry;
 pub trait Flow: Sized + Send + Sync + 'static {
     /// Unique within a service and fixed for ever, such as `withdrawal`.
     const KIND: &'static str;
+    /// Every name that [`Flow::label`] gives, so that tests know the states without reaching them.
+    const LABELS: &'static [&'static str];
     /// The form of the stored state.
     const VERSION: i32 = 1;
     /// Where the flow stands.
@@ -29,7 +31,7 @@ pub trait Flow: Sized + Send + Sync + 'static {
     /// Decides. An error refuses the input and changes nothing.
     fn step(&self, state: &Self::State, input: &Self::Input, at: Timestamp) -> Result<Step<Self>, Fault>;
 
-    /// The state's name for histories and kill points.
+    /// The state's name for histories and kill points; one of [`Flow::LABELS`].
     fn label(state: &Self::State) -> &'static str;
 
     /// Whether nothing more is going to happen.

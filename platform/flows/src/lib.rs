@@ -30,9 +30,11 @@ mod error;
 mod flow;
 mod id;
 mod performer;
+mod points;
 mod runner;
 mod setup;
 mod store;
+mod stored;
 mod view;
 mod worker;
 

@@ -3,15 +3,16 @@ use std::sync::Arc;
 use ferrex_bus::Outgoing;
 use ferrex_ids::FlowId;
 use ferrex_postgres::{Db, Error as DbError};
-use ferrex_runtime::{CancellationToken, kill};
+use ferrex_runtime::CancellationToken;
 use ferrex_time::{SharedClock, Timestamp};
-use serde_json::Value;
 use sqlx::PgConnection;
 use tokio::sync::Notify;
 
 use crate::flow::name_of;
+use crate::points::{self, kill_point};
 use crate::setup::{Change, Options, Projection, Started};
 use crate::store::{self, FlowRow, NewEffect, StepRow};
+use crate::stored::{read, read_state, write};
 use crate::{Actor, Effect, Error, Flow, FlowView, HistoryEntry, ParkedFlow, Performer, Step, effect_id};
 
 /// All flows of one kind in one service. Cheap to clone.
@@ -238,13 +239,21 @@ impl<F: Flow> Runner<F> {
         input: &F::Input,
         at: Timestamp,
     ) -> Result<Step<F>, Error> {
-        self.shared
+        let step = self
+            .shared
             .flow
             .step(state, input, at)
             .map_err(|fault| Error::Refused {
                 id,
                 fault: Box::new(fault),
-            })
+            })?;
+        let label = F::label(&step.state);
+        debug_assert!(
+            F::LABELS.contains(&label),
+            "`{label}` is missing in the labels of {}",
+            F::KIND
+        );
+        Ok(step)
     }
 
     /// Writes history, effects, messages and projection of a step whose flow row is written.
@@ -420,6 +429,7 @@ impl<F: Flow> Runner<F> {
     /// Performs effects and wakes flows until `shutdown`; then lets effects under way end within the grace. Several
     /// processes may run at once. A database that is away is waited for.
     pub async fn run(&self, performer: Arc<dyn Performer<F>>, shutdown: CancellationToken) {
+        points::announce_states::<F>();
         crate::worker::run(self.clone(), performer, shutdown).await;
     }
 
@@ -457,54 +467,6 @@ impl<F: Flow> Decided<'_, F> {
     }
 }
 
-pub(crate) fn write(id: FlowId, what: &'static str, value: &impl serde::Serialize) -> Result<Value, Error> {
-    let mut value = serde_json::to_value(value).map_err(|source| Error::Unwritable { id, what, source })?;
-    without_zero_bytes(&mut value);
-    Ok(value)
-}
-
-/// PostgreSQL's jsonb holds no zero byte, and a text from outside may; it must not stop a flow.
-fn without_zero_bytes(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
-        Value::Array(items) => items.iter_mut().for_each(without_zero_bytes),
-        Value::Object(fields) => fields.values_mut().for_each(without_zero_bytes),
-        _ => {}
-    }
-}
-
-pub(crate) fn read<T: serde::de::DeserializeOwned>(
-    id: FlowId,
-    what: &'static str,
-    value: Value,
-) -> Result<T, Error> {
-    serde_json::from_value(value).map_err(|source| Error::Unreadable {
-        id,
-        what,
-        source: source.into(),
-    })
-}
-
-pub(crate) fn read_state<F: Flow>(id: FlowId, version: i32, state: Value) -> Result<F::State, Error> {
-    let state = if version == F::VERSION {
-        state
-    } else {
-        F::upgrade(version, state).map_err(|fault| Error::Unreadable {
-            id,
-            what: "state",
-            source: fault.chain().into(),
-        })?
-    };
-    read(id, "state", state)
-}
-
 pub(crate) async fn commit(tx: ferrex_postgres::Tx) -> Result<(), Error> {
     Ok(tx.commit().await.map_err(DbError::Commit)?)
-}
-
-/// Composes the detail only where kill points exist.
-pub(crate) fn kill_point<F: Flow>(name: &'static str, label: &str) {
-    if cfg!(debug_assertions) {
-        kill::point_with(name, &format!("{}.{label}", F::KIND));
-    }
 }

@@ -13,8 +13,10 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::runner::{commit, kill_point, read, write};
+use crate::points::kill_point;
+use crate::runner::commit;
 use crate::store::{self, Claimed};
+use crate::stored::{read, read_state, write};
 use crate::{Actor, EffectContext, Error, Flow, Performed, Performer, Runner};
 
 /// After news the worker looks again after these pauses, since a step that was written in a caller's transaction is only
@@ -156,7 +158,7 @@ async fn wake<F: Flow>(
     let row = store::lock_flow(tx, F::KIND, id)
         .await?
         .ok_or(Error::NotFound { kind: F::KIND, id })?;
-    let state = crate::runner::read_state::<F>(id, row.version, row.state.clone())?;
+    let state = read_state::<F>(id, row.version, row.state.clone())?;
     match F::on_wake(&state) {
         Some(input) => runner.take(tx, row, &input, &Actor::TIMER).await.map(Some),
         None => Ok(store::clear_wake(tx, id).await.map(|()| None)?),

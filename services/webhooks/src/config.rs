@@ -16,6 +16,8 @@ pub struct Config {
     pub quarantine_rows_max: u32,
     /// How often to look for events that were stored and never forwarded.
     pub sweep_seconds: u64,
+    /// After how many seconds without a sign of life another process takes over what one was forwarding.
+    pub lease_seconds: u64,
 }
 
 /// One outside system.
@@ -42,6 +44,7 @@ impl Default for Config {
             body_bytes_max: 256 * 1024,
             quarantine_rows_max: 200,
             sweep_seconds: 60,
+            lease_seconds: 30,
         }
     }
 }

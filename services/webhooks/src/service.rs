@@ -86,12 +86,16 @@ pub fn build(config: Config, dependencies: Dependencies) -> Result<Service, Erro
         Ok((name.clone(), source))
     });
     let sources = sources.collect::<Result<_, _>>()?;
-    let runner = Runner::new(
-        InboundWebhook,
-        db.clone(),
-        clock.clone(),
-        Options::new(SCHEMA.schema),
-    );
+    if config.lease_seconds == 0 {
+        return Err(Error::Settings(
+            "webhooks.lease_seconds must be at least 1".to_owned(),
+        ));
+    }
+    let options = Options {
+        lease: Duration::from_secs(config.lease_seconds),
+        ..Options::new(SCHEMA.schema)
+    };
+    let runner = Runner::new(InboundWebhook, db.clone(), clock.clone(), options);
     let receiver = Receiver {
         db,
         clock,

@@ -71,6 +71,7 @@ pub async fn run(settings: Settings, roles: &[Role]) -> anyhow::Result<ExitCode>
     if let Err(still_running) = drained {
         tracing::warn!(%still_running, "stopped without waiting any longer");
     }
+    let failed = process.has_failed();
     if tokio::time::timeout(Duration::from_secs(2), process.close())
         .await
         .is_err()
@@ -78,9 +79,9 @@ pub async fn run(settings: Settings, roles: &[Role]) -> anyhow::Result<ExitCode>
         tracing::warn!("the bus did not close in time");
     }
     tokio::task::spawn_blocking(move || telemetry.shutdown()).await?;
-    Ok(if drained.is_ok() {
-        ExitCode::SUCCESS
-    } else {
+    Ok(if failed || drained.is_err() {
         ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
 }

@@ -4,11 +4,13 @@ use std::process::ExitCode;
 
 /// Every topic that a service publishes to or is asked on.
 pub const TOPICS: &[&str] = &[
+    "admin.audit.v1",
     "core.requests.v1",
     "core.session.v1",
     "core.user.v1",
     "core.verification.v1",
     "cron.tick.v1",
+    "engine.audit.v1",
     "engine.journal.v1",
     "notifications.mail.v1",
     "payment.deposit.v1",

@@ -11,6 +11,9 @@ mod signer;
 mod webhooks;
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use ferrex_bus::{Bus, BusConfig, EmbeddedConfig, KafkaConfig, TransportConfig};
@@ -44,6 +47,7 @@ pub struct Process {
     pub engine: Option<EngineClient>,
     buses: Vec<Bus>,
     databases: Vec<Db>,
+    failed: Arc<AtomicBool>,
 }
 
 /// What every role needs.
@@ -54,21 +58,33 @@ pub struct Parts {
     pub bus: Bus,
 }
 
+/// The shortest session of a consumer group: its heartbeats are a fifth of it.
+const SESSION_MIN: Duration = Duration::from_millis(500);
+
 /// Connects to the bus as a service.
 pub async fn bus(settings: &Settings, service: &str) -> anyhow::Result<Bus> {
+    let session = settings.bus.session_ms.map(Duration::from_millis);
+    anyhow::ensure!(
+        session.is_none_or(|session| session >= SESSION_MIN),
+        "bus.session_ms must be at least {}",
+        SESSION_MIN.as_millis()
+    );
     let transport = match settings.bus.transport {
         Transport::Embedded => {
             let schema = &ferrex_bus::EMBEDDED;
-            TransportConfig::Embedded(EmbeddedConfig::new(
-                settings.database.of_role(schema.role, schema.schema)?,
-            ))
+            let database = settings.database.of_role(schema.role, schema.schema)?;
+            let mut config = EmbeddedConfig::new(database);
+            config.session_timeout = session.unwrap_or(config.session_timeout);
+            TransportConfig::Embedded(config)
         }
         Transport::Kafka => {
             anyhow::ensure!(
                 !settings.bus.brokers.is_empty(),
                 "bus.brokers is needed with bus.transport = \"kafka\""
             );
-            TransportConfig::Kafka(KafkaConfig::new(settings.bus.brokers.clone()))
+            let mut config = KafkaConfig::new(settings.bus.brokers.clone());
+            config.session_timeout = session.unwrap_or(config.session_timeout);
+            TransportConfig::Kafka(config)
         }
     };
     Ok(Bus::connect(&BusConfig::new(service, transport), SystemClock::shared()).await?)
@@ -94,6 +110,7 @@ impl Process {
             engine: None,
             buses: Vec::new(),
             databases: Vec::new(),
+            failed: Arc::default(),
         }
     }
 
@@ -152,13 +169,24 @@ impl Process {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: std::error::Error + Send + Sync + 'static,
     {
-        let (shutdown, work) = (self.shutdown.clone(), work(self.shutdown.token()));
+        let (shutdown, failed) = (self.shutdown.clone(), Arc::clone(&self.failed));
+        // In a task of its own, so that a panic is seen here.
+        let work = tokio::spawn(work(self.shutdown.token()));
         self.shutdown.spawn(async move {
-            if let Err(error) = work.await {
-                tracing::error!(%role, error = format!("{:#}", anyhow::Error::from(error)), "role ended");
-                shutdown.request();
-            }
+            let error = match work.await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => anyhow::Error::from(error),
+                Err(panic) => anyhow::Error::from(panic),
+            };
+            tracing::error!(%role, error = format!("{error:#}"), "role ended");
+            failed.store(true, Ordering::Release);
+            shutdown.request();
         });
+    }
+
+    /// Whether a role has ended with an error.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
     }
 
     /// Runs a role that looks after its own failures until the shutdown.

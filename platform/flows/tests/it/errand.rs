@@ -101,6 +101,8 @@ pub struct Errand {
 
 impl Flow for Errand {
     const KIND: &'static str = "errand";
+    const LABELS: &'static [&'static str] =
+        &["new", "requested", "unsure", "bought", "cancelled", "delivered"];
     type State = State;
     type Input = Input;
     type Action = Action;

@@ -13,6 +13,7 @@ struct Tally;
 
 impl Flow for Tally {
     const KIND: &'static str = "tally";
+    const LABELS: &'static [&'static str] = &["even", "odd"];
     type State = Vec<u32>;
     type Input = u32;
     type Action = u32;

@@ -24,6 +24,7 @@ enum Ring {
 
 impl Flow for Alarm {
     const KIND: &'static str = "alarm";
+    const LABELS: &'static [&'static str] = &["set", "silent"];
     type State = u32;
     type Input = Ring;
     type Action = ();

@@ -54,6 +54,7 @@ pub enum WebhookAction {
 
 impl Flow for InboundWebhook {
     const KIND: &'static str = "webhook.inbound";
+    const LABELS: &'static [&'static str] = &["received", "queued", "forwarded"];
     type State = WebhookState;
     type Input = WebhookInput;
     type Action = WebhookAction;

@@ -3,7 +3,7 @@
 use ferrex_bench::{footprint, ledger, messages};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const NAMES: [&str; 6] = [
     "ledger",

@@ -42,6 +42,8 @@ kinds! {
     Withdrawal, WithdrawalId = "wdr";
     /// A transfer between two people.
     Transfer, TransferId = "trf";
+    /// An order in a market; the same number as the command that placed it.
+    Order, OrderId = "ord";
     /// A command to the engine; the idempotency key of a movement of money.
     Command, CommandId = "cmd";
     /// A reservation of money until it is posted, voided or expires.

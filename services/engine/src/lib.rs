@@ -7,7 +7,8 @@
 //! - **Tables** (schema `engine`): `journal`, `journal_order`, `account` (append-only, written by `append()` alone), `head`, `lease`
 //!   (changed by functions alone), `balance`, `hold`, `market`, `open_order`, `fee_tier`, `projection` (made from the journal),
 //!   `relay` (how far the bus has been told).
-//! - **Topic out**: `engine.journal.v1`, one `engine.journal.committed` a command that was applied;
+//! - **Topics out**: `engine.journal.v1`, one `engine.journal.committed` a command that moved money;
+//!   `engine.market.v1`, one `engine.market.changed` a command that changed a market or its orders;
 //!   `engine.audit.v1`, one `engine.ledger.audited` an audit. **In**: `cron.tick.v1` (job
 //!   `ledger_audit`).
 //! - **Fencing**: every batch carries its epoch and its predecessor's last row; anything else than the present epoch and

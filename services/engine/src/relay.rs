@@ -4,15 +4,18 @@
 //! from the journal by id, which is safe because a single writer commits ids in order. The cursor is stored after
 //! publishing. A message's id is derived from its command's, so the readers' inboxes see a repetition as one.
 
+mod market;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use ferrex_bus::{Bus, Outgoing};
-use ferrex_contracts::engine::{Entry, HoldChange, HoldChangeKind, JournalCommitted};
+use ferrex_contracts::Message;
+use ferrex_contracts::engine::{Entry, HoldChange, HoldChangeKind, JournalCommitted, MarketChanged};
 use ferrex_contracts::payment::Direction;
 use ferrex_engine_core::{AccountRow, Batch, JournalRow, RowKind};
 use ferrex_ids::{CommandId, MessageId};
-use ferrex_ledger::AccountKey;
+use ferrex_ledger::{Account, AccountKey, Purpose};
 use ferrex_money::{Amount, AssetId};
 use ferrex_runtime::{Backoff, kill};
 use tokio::sync::{mpsc, watch};
@@ -159,9 +162,8 @@ impl Telling {
         self.learn_missing(rows).await?;
         let mut messages = Vec::new();
         for command in rows.chunk_by(|left, right| left.command == right.command) {
-            if let Some(message) = self.message(command)? {
-                messages.push(message);
-            }
+            messages.extend(self.message(command)?);
+            messages.extend(self.market_message(command)?);
         }
         if !messages.is_empty() {
             kill::point("engine.before_publish");
@@ -215,6 +217,27 @@ impl Telling {
                     });
                 }
             }
+            if let (RowKind::Trade, Some(part)) = (row.kind, &row.order) {
+                let (payer, paid) = (
+                    self.key(row.debit, row.id)?.account,
+                    self.key(row.credit, row.id)?.account,
+                );
+                let fees = Account::house(Purpose::Fees);
+                let fee = Amount::new(part.fee);
+                for (from, to, amount) in [(payer, paid, amount), (paid, fees, fee)] {
+                    if amount.is_zero() {
+                        continue;
+                    }
+                    for (account, direction) in [(from, Direction::Debit), (to, Direction::Credit)] {
+                        entries.push(Entry {
+                            account,
+                            asset,
+                            direction,
+                            amount,
+                        });
+                    }
+                }
+            }
             let kind = match row.kind {
                 RowKind::Reserve => HoldChangeKind::Reserved,
                 RowKind::Post => HoldChangeKind::Posted,
@@ -246,19 +269,31 @@ impl Telling {
         };
         Ok(Some(Outgoing::event(
             SOURCE,
-            message_id(last.command),
+            message_id::<JournalCommitted>(last.command),
             last.reference,
             last.at,
             &event,
         )))
     }
+
+    /// What the bus is told of markets and orders; a command concerns one market.
+    fn market_message(&self, rows: &[JournalRow]) -> Result<Option<Outgoing>, Error> {
+        let owner = |account, row| Ok(self.key(account, row)?.account.owner);
+        let Some(event) = market::changes(rows, owner)? else {
+            return Ok(None);
+        };
+        let id = message_id::<MarketChanged>(event.command);
+        Ok(Some(Outgoing::event(SOURCE, id, event.market, event.at, &event)))
+    }
 }
 
-/// The id of the message about a command: the command's time, and bits that follow from its id.
-fn message_id(command: CommandId) -> MessageId {
+/// The id of the message of a type about a command: the command's time, and bits that follow from its id.
+fn message_id<M: Message>(command: CommandId) -> MessageId {
     let command = command.uuid();
-    let mut name = *b"engine.journal.committed:0123456789abcdef";
-    name[25..].copy_from_slice(command.as_bytes());
+    let mut name = Vec::with_capacity(M::TYPE.len() + 17);
+    name.extend_from_slice(M::TYPE.as_bytes());
+    name.push(b':');
+    name.extend_from_slice(command.as_bytes());
     let mut bytes = xxh3_128(&name).to_be_bytes();
     bytes[..6].copy_from_slice(&command.as_bytes()[..6]);
     let id: Uuid = Builder::from_custom_bytes(bytes).into_uuid();
@@ -271,9 +306,15 @@ mod tests {
 
     #[test]
     fn the_same_command_has_the_same_message_and_another_has_another() {
-        let id = |value| message_id(CommandId::from_uuid(Uuid::from_u128(value)));
+        let id = |value| message_id::<JournalCommitted>(CommandId::from_uuid(Uuid::from_u128(value)));
         assert_eq!(id(1 << 90), id(1 << 90));
         assert_ne!(id(1 << 90), id((1 << 90) + 1));
         assert_eq!(id(1 << 90).uuid().as_u128() >> 80, 1 << 10);
+        let other = message_id::<MarketChanged>(CommandId::from_uuid(Uuid::from_u128(1 << 90)));
+        assert_ne!(
+            id(1 << 90),
+            other,
+            "each of a command's messages has an id of its own"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Orders survive a restart by projection and by tail: what was set aside stays so, and what rested still trades.
 
+use ferrex_contracts::engine::{JournalCommitted, MarketChange, MarketChanged, OrderEnd, Side as Told};
+use ferrex_contracts::payment::Direction;
 use ferrex_engine::Config;
 use ferrex_engine_core::{
     Action, Command, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, OrderRef, Outcome, PlaceOrder,
@@ -8,9 +10,11 @@ use ferrex_engine_core::{
 use ferrex_ids::CommandId;
 use ferrex_ledger::{Account, Purpose};
 use ferrex_money::{Amount, AssetId};
+use ferrex_testkit::eventually;
 use ferrex_time::{Clock as _, SystemClock};
 use uuid::Uuid;
 
+use crate::relay::embedded_bus;
 use crate::support::*;
 
 const MARKET: MarketId = MarketId(1);
@@ -186,4 +190,155 @@ async fn i15_orders_go_on_from_projection_and_tail() {
         .unwrap();
     assert_eq!(open, 0);
     assert_audit_is_clean(&db).await;
+}
+
+async fn told<M: serde::de::DeserializeOwned>(pool: &sqlx::PgPool, topic: &str) -> Vec<M> {
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+        r#"SELECT body FROM bus.record WHERE topic = $1 ORDER BY at, partition, "offset""#,
+    )
+    .bind(topic)
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    rows.iter()
+        .map(|body| serde_json::from_slice(body).unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i11_what_happens_in_a_market_is_told_and_its_money_adds_up() {
+    let db = database().await;
+    let pool = look(&db).await;
+    let bus = embedded_bus(&db).await;
+    let running = start_with(&db, Config::default(), Some(bus)).await;
+    let (alice, bob, name) = (new_id(), new_id(), new_id());
+    let mut commands = Vec::from(market());
+    commands.extend([
+        funds(alice, COIN, 1_000),
+        funds(bob, MONEY, 10_000),
+        limit(alice, Side::Sell, 20, 100, name),
+        limit(bob, Side::Buy, 25, 40, new_id()),
+        cancel(alice, name),
+    ]);
+    let mut sequences = Vec::new();
+    for command in &commands {
+        sequences.push(submit(&running.client, command).await.sequence());
+    }
+    let events: Vec<MarketChanged> = eventually(SOON, async || {
+        let events = told::<MarketChanged>(&pool, "engine.market.v1").await;
+        if events.len() >= 6 {
+            Ok(events)
+        } else {
+            Err(events)
+        }
+    })
+    .await;
+    assert_eq!(events.len(), 6, "deposits are none of a market's business");
+    let with_command = |place: usize| {
+        let event = &events[if place < 3 { place } else { place - 2 }];
+        assert_eq!(
+            (event.command, event.sequence, event.market),
+            (commands[place].id, sequences[place], MARKET.0)
+        );
+        &event.changes[..]
+    };
+    assert!(matches!(
+        with_command(0),
+        [MarketChange::Created {
+            base: COIN,
+            quote: MONEY,
+            ..
+        }]
+    ));
+    assert!(matches!(with_command(1), [MarketChange::Fees { .. }]));
+    assert!(matches!(with_command(2), [MarketChange::State { .. }]));
+    let [
+        MarketChange::Placed {
+            order: 1,
+            owner,
+            client,
+            left: 10,
+            held,
+            end: None,
+            ..
+        },
+    ] = with_command(5)
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((*owner, *client, held.units()), (alice, Some(name), 100));
+    // A trade at the maker's price, once, with each side's fee: 1 % of 800 and 2 % of 40, rounded up.
+    let [
+        trade,
+        MarketChange::Placed {
+            order: 2,
+            left: 0,
+            end: Some(OrderEnd::Filled),
+            ..
+        },
+    ] = with_command(6)
+    else {
+        panic!("{events:?}")
+    };
+    let MarketChange::Trade {
+        price: 20,
+        lots: 4,
+        taker: Some(Told::Buy),
+        buy,
+        sell,
+    } = trade
+    else {
+        panic!("{trade:?}")
+    };
+    assert_eq!(
+        (buy.person, buy.order, buy.pays.units(), buy.fee.units(), buy.left),
+        (Some(bob), 2, 800, 1, 0)
+    );
+    assert_eq!(
+        (
+            sell.person,
+            sell.order,
+            sell.pays.units(),
+            sell.fee.units(),
+            sell.left
+        ),
+        (Some(alice), 1, 40, 8, 6)
+    );
+    assert!(matches!(
+        with_command(7),
+        [MarketChange::Ended {
+            order: 1,
+            why: OrderEnd::Cancelled
+        }]
+    ));
+
+    // The journal's event has the same money: what each person gained or lost, and the house's fees.
+    let journal = told::<JournalCommitted>(&pool, "engine.journal.v1").await;
+    let traded = journal
+        .iter()
+        .find(|event| event.command == commands[6].id)
+        .unwrap();
+    assert_eq!(traded.reason, Reason::Trading.code());
+    let change = |account: Account, asset: AssetId| -> i128 {
+        let entries = traded
+            .entries
+            .iter()
+            .filter(|entry| entry.account == account && entry.asset == asset);
+        entries
+            .map(|entry| {
+                let units = i128::try_from(entry.amount.units()).unwrap();
+                if entry.direction == Direction::Credit {
+                    units
+                } else {
+                    -units
+                }
+            })
+            .sum()
+    };
+    let fees = Account::house(Purpose::Fees);
+    for (asset, of_alice, of_bob, of_house) in [(MONEY, 792, -800, 8), (COIN, -40, 39, 1)] {
+        let got = [Account::wallet(alice), Account::wallet(bob), fees].map(|account| change(account, asset));
+        assert_eq!(got, [of_alice, of_bob, of_house]);
+    }
+    finish(running, &db).await;
 }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use crate::support::*;
 
-async fn embedded_bus(db: &TestDb) -> Bus {
+pub async fn embedded_bus(db: &TestDb) -> Bus {
     let password = SecretString::from("bus-test");
     provision(&db.admin_url, &EMBEDDED, &password).await.unwrap();
     // Rights to the database itself are not part of the template; with the bus's they are no longer everybody's.

@@ -99,7 +99,7 @@ pub(super) fn changes(
             },
             RowKind::FeesSet => match row.details.as_deref() {
                 Some(Details::Fees(rates)) => MarketChange::Fees {
-                    rates: rates.iter().map(rate).collect(),
+                    rates: rates.iter().copied().map(rate).collect(),
                 },
                 _ => return Err(missing()),
             },
@@ -138,7 +138,7 @@ fn taker(buy: &OrderPart, sell: &OrderPart) -> Option<Side> {
     }
 }
 
-const fn rate(rate: &core::FeeRate) -> FeeRate {
+const fn rate(rate: core::FeeRate) -> FeeRate {
     FeeRate {
         maker_ppm: rate.maker_ppm,
         taker_ppm: rate.taker_ppm,

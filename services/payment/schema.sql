@@ -298,6 +298,28 @@ CREATE TABLE ledger_audit (
 COMMENT ON TABLE ledger_audit IS 'The newest audit of the ledger, from engine.audit.v1';
 GRANT DELETE, INSERT, SELECT, UPDATE ON ledger_audit TO ferrex_payment;
 
+CREATE TABLE market (
+    id         integer NOT NULL,
+    symbol     text NOT NULL,
+    base       integer NOT NULL,
+    quote      integer NOT NULL,
+    terms      jsonb NOT NULL,
+    request    uuid NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    state      text,
+    sequence   bigint NOT NULL DEFAULT 0,
+    CONSTRAINT market_pkey PRIMARY KEY (id),
+    CONSTRAINT market_symbol_unique UNIQUE (symbol),
+    CONSTRAINT market_base_fkey FOREIGN KEY (base) REFERENCES payment.asset(id),
+    CONSTRAINT market_check CHECK ((base <> quote)),
+    CONSTRAINT market_id_check CHECK (((id >= 1) AND (id <= 65535))),
+    CONSTRAINT market_quote_fkey FOREIGN KEY (quote) REFERENCES payment.asset(id),
+    CONSTRAINT market_sequence_check CHECK ((sequence >= 0)),
+    CONSTRAINT market_state_check CHECK ((state = ANY (ARRAY['open'::text, 'cancel_only'::text, 'halted'::text, 'auction'::text])))
+);
+COMMENT ON TABLE market IS 'Markets: terms by staff, state by engine.market.v1';
+GRANT INSERT, SELECT ON market TO ferrex_payment;
+
 CREATE TABLE movement (
     user_id   uuid NOT NULL,
     sequence  bigint NOT NULL,
@@ -416,6 +438,49 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON parked TO ferrex_payment;
 
 GRANT SELECT, USAGE ON parked_id_seq TO ferrex_payment;
 
+CREATE TABLE placed_order (
+    id              uuid NOT NULL,
+    user_id         uuid NOT NULL,
+    market          integer NOT NULL,
+    number          bigint,
+    client_order_id text,
+    command         jsonb,
+    side            text NOT NULL,
+    kind            text NOT NULL,
+    tif             text NOT NULL,
+    price           numeric(39,0) NOT NULL,
+    quantity        numeric(39,0),
+    value           numeric(39,0),
+    expires_at      timestamp with time zone,
+    placed_at       timestamp with time zone NOT NULL,
+    status          text NOT NULL,
+    refusal         smallint,
+    filled          numeric(39,0) NOT NULL DEFAULT 0,
+    filled_value    numeric(39,0) NOT NULL DEFAULT 0,
+    fee             numeric(39,0) NOT NULL DEFAULT 0,
+    CONSTRAINT placed_order_pkey PRIMARY KEY (id),
+    CONSTRAINT placed_order_number_unique UNIQUE (market, number),
+    CONSTRAINT placed_order_client_order_id_check CHECK (((length(client_order_id) >= 1) AND (length(client_order_id) <= 64))),
+    CONSTRAINT placed_order_fee_check CHECK ((fee >= (0)::numeric)),
+    CONSTRAINT placed_order_filled_check CHECK ((filled >= (0)::numeric)),
+    CONSTRAINT placed_order_filled_value_check CHECK ((filled_value >= (0)::numeric)),
+    CONSTRAINT placed_order_kind_check CHECK ((kind = ANY (ARRAY['limit'::text, 'market'::text]))),
+    CONSTRAINT placed_order_market_fkey FOREIGN KEY (market) REFERENCES payment.market(id),
+    CONSTRAINT placed_order_price_check CHECK ((price >= (0)::numeric)),
+    CONSTRAINT placed_order_quantity_check CHECK ((quantity >= (0)::numeric)),
+    CONSTRAINT placed_order_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
+    CONSTRAINT placed_order_status_check CHECK ((status = ANY (ARRAY['requested'::text, 'open'::text, 'filled'::text, 'cancelled'::text, 'expired'::text, 'unfilled'::text, 'self_trade'::text, 'refused'::text, 'lapsed'::text]))),
+    CONSTRAINT placed_order_tif_check CHECK ((tif = ANY (ARRAY['gtc'::text, 'ioc'::text, 'fok'::text, 'post_only'::text]))),
+    CONSTRAINT placed_order_value_check CHECK ((value > (0)::numeric))
+);
+COMMENT ON TABLE placed_order IS 'Orders: what was asked for, and where it stands by engine.market.v1';
+CREATE UNIQUE INDEX placed_order_client_unique ON placed_order USING btree (user_id, client_order_id) WHERE (status = ANY (ARRAY['requested'::text, 'open'::text]));
+CREATE INDEX placed_order_expiring ON placed_order USING btree (expires_at) WHERE ((status = 'open'::text) AND (expires_at IS NOT NULL));
+CREATE INDEX placed_order_open ON placed_order USING btree (user_id, id DESC) WHERE (status = ANY (ARRAY['requested'::text, 'open'::text]));
+CREATE INDEX placed_order_requested ON placed_order USING btree (placed_at) WHERE (status = 'requested'::text);
+CREATE INDEX placed_order_user ON placed_order USING btree (user_id, id DESC);
+GRANT INSERT, SELECT ON placed_order TO ferrex_payment;
+
 CREATE TABLE revoked_session (
     session_id uuid NOT NULL,
     position   bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -438,6 +503,37 @@ CREATE TABLE schema_migration (
 );
 COMMENT ON TABLE schema_migration IS 'Which changes this schema has had, with the checksum of each';
 GRANT SELECT ON schema_migration TO ferrex_payment;
+
+CREATE TABLE trade (
+    sequence   bigint NOT NULL,
+    place      integer NOT NULL,
+    market     integer NOT NULL,
+    at         timestamp with time zone NOT NULL,
+    price      numeric(39,0) NOT NULL,
+    quantity   numeric(39,0) NOT NULL,
+    value      numeric(39,0) NOT NULL,
+    taker      text,
+    buyer      uuid NOT NULL,
+    buy_order  uuid NOT NULL,
+    buy_fee    numeric(39,0) NOT NULL,
+    seller     uuid NOT NULL,
+    sell_order uuid NOT NULL,
+    sell_fee   numeric(39,0) NOT NULL,
+    CONSTRAINT trade_pkey PRIMARY KEY (sequence, place),
+    CONSTRAINT trade_buy_fee_check CHECK ((buy_fee >= (0)::numeric)),
+    CONSTRAINT trade_buy_order_fkey FOREIGN KEY (buy_order) REFERENCES payment.placed_order(id),
+    CONSTRAINT trade_market_fkey FOREIGN KEY (market) REFERENCES payment.market(id),
+    CONSTRAINT trade_price_check CHECK ((price > (0)::numeric)),
+    CONSTRAINT trade_quantity_check CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT trade_sell_fee_check CHECK ((sell_fee >= (0)::numeric)),
+    CONSTRAINT trade_sell_order_fkey FOREIGN KEY (sell_order) REFERENCES payment.placed_order(id),
+    CONSTRAINT trade_taker_check CHECK ((taker = ANY (ARRAY['buy'::text, 'sell'::text]))),
+    CONSTRAINT trade_value_check CHECK ((value > (0)::numeric))
+);
+COMMENT ON TABLE trade IS 'Trades, append-only';
+CREATE INDEX trade_buyer ON trade USING btree (buyer, sequence DESC, place DESC);
+CREATE INDEX trade_seller ON trade USING btree (seller, sequence DESC, place DESC);
+GRANT INSERT, SELECT ON trade TO ferrex_payment;
 
 CREATE TABLE transfer (
     id            uuid NOT NULL,

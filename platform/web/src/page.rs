@@ -35,6 +35,11 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// Of a list whose query has more members than these, which cannot be flattened and still refuse unknown ones.
+    pub const fn new(limit: Option<u16>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     /// How many items are wanted, within 1 to 100.
     pub fn limit(&self) -> Result<u16, Problem> {
         match self.limit {

@@ -10,7 +10,7 @@
 //! - **How it fails**: without the database nobody leads and nothing is due; what was missed is caught up. Without the bus
 //!   ticks wait in the outbox.
 //!
-//! Jobs: `hold_expiry` (payment), `ledger_audit` (engine), `session_cleanup` (core), `delivery_retry` (notifications).
+//! Jobs: `hold_expiry`, `order_expiry` (payment), `ledger_audit` (engine), `session_cleanup` (core), `delivery_retry` (notifications).
 //!
 //! To add a job: 1. a line in `schedules/seeds.rs`, 2. a consumer of `CronTick` in the service that owns the work, which
 //! ignores other jobs' ticks and does the work once for (job, moment).
@@ -25,7 +25,7 @@ mod service;
 pub use config::Config;
 pub use error::Error;
 pub use schedules::model::{CatchUp, Due, Expression, Schedule};
-pub use schedules::seeds::{DELIVERY_RETRY, HOLD_EXPIRY, LEDGER_AUDIT, SESSION_CLEANUP};
+pub use schedules::seeds::{DELIVERY_RETRY, HOLD_EXPIRY, LEDGER_AUDIT, ORDER_EXPIRY, SESSION_CLEANUP};
 pub use schedules::store::ScheduleRow;
 pub use schema::{MIGRATIONS, SCHEMA};
 pub use service::{Dependencies, Service, build};

@@ -4,10 +4,10 @@
 //! - **Tables** (schema `payment`, see `schema.sql`): `network`, `asset`, `customer`, `revoked_session`, `idempotency`, `wallet`,
 //!   `deposit_address`, `chain_cursor`, `chain_block`, `chain_reorganisation`, `deposit`, `withdrawal`, `outgoing_transaction`,
 //!   `hot_wallet_claim`, `foreign_transaction`, `transfer`, `movement`, `ledger_audit`, `audit_halt`, `deposit_closing`,
-//!   `wallet_release`; the flows' `flow`, `flow_history`, `flow_effect`; the bus's
+//!   `wallet_release`, `market`, `placed_order`, `trade`; the flows' `flow`, `flow_history`, `flow_effect`; the bus's
 //!   `outbox`, `inbox`, `parked`.
 //! - **Topics out**: `payment.deposit.v1`, `payment.transfer.v1`, `payment.withdrawal.v1`. **In**: `payment.requests.v1`, `core.user.v1`,
-//!   `core.session.v1`, `engine.journal.v1`, `engine.audit.v1`, `cron.tick.v1` (job `hold_expiry`). It asks `core` (who is meant, second factors)
+//!   `core.session.v1`, `engine.journal.v1`, `engine.market.v1`, `engine.audit.v1`, `cron.tick.v1` (jobs `hold_expiry`, `order_expiry`). It asks `core` (who is meant, second factors)
 //!   and `signer` (the wallet, signatures).
 //! - **How it fails**: without PostgreSQL every call answers 503; without the engine money calls answer 503 or 202 and flows
 //!   wait; without a network's nodes that network rests, readiness names it, others go on; without the bus events wait in the
@@ -15,7 +15,7 @@
 //! - **Events** go out in the step that follows the ledger's commit, never before.
 //!
 //! Inside, one folder an aggregate: `registry`, `address`, `customer`, `deposit`, `withdrawal`, `transfer`, `statement`, `concern` (what waits for
-//! people); beside them
+//! people), `market`, `order`; beside them
 //! `follower` (reads the chains), `idempotency`; then `http` (one file an endpoint), `consumers`, `jobs`.
 //!
 //! To add an endpoint: one file under `http/`, one line in its `router`. To add a state to a flow: a variant in its
@@ -33,6 +33,8 @@ mod follower;
 mod http;
 mod idempotency;
 pub mod jobs;
+mod market;
+mod order;
 mod registry;
 mod schema;
 mod service;

@@ -30,6 +30,11 @@ const OWN: MigrationSet = MigrationSet {
             name: "what waits for people",
             sql: include_str!("../migrations/0005_concern.sql"),
         },
+        Migration {
+            version: 6,
+            name: "markets and orders",
+            sql: include_str!("../migrations/0006_trading.sql"),
+        },
     ],
 };
 
@@ -41,11 +46,13 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     // What an asset or network is cannot be changed (F24, H049), and what happened to money cannot be unsaid (I10).
     after_grants: "
         REVOKE UPDATE, DELETE ON asset, network, idempotency, movement, chain_reorganisation, foreign_transaction,
-            transfer, withdrawal, deposit_closing, wallet_release FROM ferrex_payment;
+            transfer, withdrawal, deposit_closing, wallet_release, market, placed_order, trade FROM ferrex_payment;
         GRANT UPDATE (deposit_minimum, withdrawal_minimum, withdrawal_fee, approval_threshold, deposits_enabled,
             withdrawals_enabled, changed_at) ON asset TO ferrex_payment;
         GRANT UPDATE (name, rpc_urls, confirmations, enabled, halted_because, changed_at) ON network TO ferrex_payment;
         GRANT UPDATE (status) ON transfer TO ferrex_payment;
+        GRANT UPDATE (state, sequence) ON market TO ferrex_payment;
+        GRANT UPDATE (number, price, quantity, status, refusal, filled, filled_value, fee) ON placed_order TO ferrex_payment;
         GRANT UPDATE (status, waiting_for, is_final) ON withdrawal TO ferrex_payment;
         REVOKE DELETE ON deposit, outgoing_transaction, deposit_address, wallet, chain_cursor FROM ferrex_payment;
         REVOKE UPDATE ON deposit, outgoing_transaction, deposit_address, wallet FROM ferrex_payment;

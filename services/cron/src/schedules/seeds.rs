@@ -4,6 +4,8 @@ use super::model::CatchUp;
 
 /// Holds whose time is over are expired. Done by payment.
 pub const HOLD_EXPIRY: &str = "hold_expiry";
+/// Orders whose time is over are expired, those without an answer decided. Done by payment.
+pub const ORDER_EXPIRY: &str = "order_expiry";
 /// The ledger's invariants are recomputed from the journal. Done by payment.
 pub const LEDGER_AUDIT: &str = "ledger_audit";
 /// Sessions, codes and tokens that are over are forgotten. Done by core.
@@ -19,10 +21,15 @@ pub(crate) struct Seed {
 }
 
 /// None of these jobs gains anything by running once for each missed minute.
-pub(crate) const SEEDS: [Seed; 4] = [
+pub(crate) const SEEDS: [Seed; 5] = [
     Seed {
         job: HOLD_EXPIRY,
         expression: "*/10 * * * * *",
+        catch_up: CatchUp::RunOnce,
+    },
+    Seed {
+        job: ORDER_EXPIRY,
+        expression: "*/5 * * * * *",
         catch_up: CatchUp::RunOnce,
     },
     Seed {

@@ -5,7 +5,7 @@ use ferrex_time::Duration;
 use crate::{DEADLINE, JOB, Member, clock, database, prepare};
 
 #[tokio::test]
-async fn the_four_jobs_are_there_from_the_first_start() {
+async fn the_jobs_are_there_from_the_first_start() {
     let (db, clock) = (database().await, clock());
     let member = Member::new(&db, &clock).await;
     let _running = member.run();
@@ -27,7 +27,13 @@ async fn the_four_jobs_are_there_from_the_first_start() {
         .collect();
     assert_eq!(
         jobs,
-        ["delivery_retry", "hold_expiry", "ledger_audit", "session_cleanup"]
+        [
+            "delivery_retry",
+            "hold_expiry",
+            "ledger_audit",
+            "order_expiry",
+            "session_cleanup"
+        ]
     );
 }
 

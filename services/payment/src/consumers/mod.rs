@@ -4,6 +4,7 @@ mod audits;
 mod concerns;
 mod cron;
 mod journal;
+mod markets;
 mod people;
 mod registry;
 mod sessions;
@@ -23,5 +24,6 @@ pub fn router(payment: &Payment) -> Router {
     let router = concerns::register(router, payment);
     let router = cron::register(router, payment);
     let router = registry::register(router, payment);
+    let router = markets::register(router, payment);
     withdrawals::register(router, payment)
 }

@@ -1,19 +1,26 @@
 //! The endpoints, one file each. What they take is read strictly; what is wrong with a field is said with its name.
 
+mod cancel_order;
 mod cancel_withdrawal;
 mod create_deposit_address;
+mod create_order;
 mod create_transfer;
 mod create_withdrawal;
 mod get_balances;
 mod get_deposit;
 mod get_history;
+mod get_order;
 mod get_transfer;
 mod get_withdrawal;
 mod list_assets;
 mod list_deposit_addresses;
 mod list_deposits;
+mod list_markets;
 mod list_networks;
+mod list_orders;
+mod list_trades;
 mod list_withdrawals;
+mod order_views;
 mod preview_withdrawal;
 mod views;
 
@@ -47,6 +54,10 @@ fn routes() -> OpenApiRouter<Payment> {
         .routes(routes!(create_withdrawal::handle, list_withdrawals::handle))
         .routes(routes!(get_withdrawal::handle))
         .routes(routes!(cancel_withdrawal::handle))
+        .routes(routes!(list_markets::handle))
+        .routes(routes!(create_order::handle, list_orders::handle))
+        .routes(routes!(get_order::handle, cancel_order::handle))
+        .routes(routes!(list_trades::handle))
         .routes(routes!(get_balances::handle))
         .routes(routes!(get_history::handle))
 }

@@ -1,4 +1,5 @@
 //! Work that comes by the clock.
 
 pub mod hold_expiry;
+pub mod order_expiry;
 pub mod revocations;

@@ -15,6 +15,7 @@ mod payments;
 mod schema;
 mod token_calls;
 mod too_large;
+mod trading;
 mod transfers;
 mod withdrawals;
 mod world;

@@ -53,7 +53,7 @@ pub struct World {
     pub instance: Option<Instance>,
     pub staff: Bus,
     core: Bus,
-    engine: ferrex_engine_client::EngineClient,
+    pub(crate) engine: ferrex_engine_client::EngineClient,
     pub(crate) tokens: TokenSigner,
     people: Arc<Mutex<Vec<Person>>>,
     pub(crate) told: Told,

@@ -1,0 +1,30 @@
+//! `engine.market.v1`: what happened in markets; and `payment.requests.v1`: what staff ask of them.
+
+use ferrex_bus::Router;
+use ferrex_contracts::engine::MarketChanged;
+use ferrex_contracts::payment::{CreateMarket, ListMarkets, SetMarketState};
+
+use crate::market::requests;
+use crate::{Payment, order};
+
+/// Adds the handlers. Events of a market are applied in the journal's order.
+pub(super) fn register(router: Router, payment: &Payment) -> Router {
+    let context = &payment.context;
+    let (create, set, list) = (context.clone(), context.clone(), context.clone());
+    router
+        .on_event::<MarketChanged, _>(|_, event, tx| {
+            Box::pin(async move { order::follow::apply(tx, &event).await })
+        })
+        .on_request::<CreateMarket, _, _>(move |_, request| {
+            let context = create.clone();
+            async move { requests::create(&context, request).await }
+        })
+        .on_request::<SetMarketState, _, _>(move |_, request| {
+            let context = set.clone();
+            async move { requests::set_state(&context, request).await }
+        })
+        .on_request::<ListMarkets, _, _>(move |_, request| {
+            let context = list.clone();
+            async move { requests::list(&context, request).await }
+        })
+}

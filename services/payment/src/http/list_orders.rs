@@ -1,0 +1,61 @@
+use axum::extract::State;
+use ferrex_ids::OrderId;
+use ferrex_web::{Caller, Json, Page, PageQuery, Problem, Query};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::order_views::{Markets, OrderView, order};
+use super::views::connection;
+use crate::Payment;
+use crate::order::store;
+
+/// Which orders.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct OrderQuery {
+    /// How many at most.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<u16>,
+    /// `next_cursor` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_-]+$")]
+    cursor: Option<String>,
+    /// Only those of a market.
+    market: Option<String>,
+    /// Only those that are open.
+    #[serde(default)]
+    open: bool,
+}
+
+/// Lists your orders, newest first
+#[utoipa::path(get, path = "/v1/orders", tag = "trading", operation_id = "list_orders",
+    security(("bearer" = [])), params(OrderQuery),
+    responses((status = 200, description = "A page of your orders.", body = Page<OrderView>)))]
+pub(super) async fn handle(
+    State(payment): State<Payment>,
+    caller: Caller,
+    Query(query): Query<OrderQuery>,
+) -> Result<Json<Page<OrderView>>, Problem> {
+    let page = PageQuery::new(query.limit, query.cursor);
+    let (limit, before) = (page.limit()?, page.after::<OrderId>()?);
+    let mut open = connection(&payment).await?;
+    let markets = Markets::read(&mut open).await?;
+    let market = query
+        .market
+        .as_deref()
+        .map(|symbol| markets.find(symbol))
+        .transpose()?;
+    let many = i64::from(limit) + 1;
+    let rows = store::list(&mut open, caller.user, market, query.open, before, many).await?;
+    let page = Page::from_overfull(
+        rows,
+        limit,
+        |row| row.id,
+        |row| Ok::<_, Problem>(order(row.clone(), markets.get(row.market)?)),
+    );
+    let items = page.items.into_iter().collect::<Result<_, _>>()?;
+    Ok(Json(Page {
+        items,
+        next_cursor: page.next_cursor,
+    }))
+}

@@ -1,0 +1,9 @@
+//! Markets: what staff configured, and what the engine tells of their state.
+
+mod error;
+pub mod model;
+pub mod requests;
+pub mod store;
+
+pub use error::Error;
+pub use model::Market;

@@ -1,0 +1,170 @@
+//! Markets in PostgreSQL.
+
+use ferrex_contracts::engine::MarketState;
+use ferrex_contracts::payment::MarketTerms;
+use ferrex_engine_core::MarketId;
+use ferrex_fault::Fault;
+use ferrex_money::Decimals;
+use ferrex_postgres::{Error as DbError, SqlResult as _};
+use ferrex_time::Timestamp;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Error, Market};
+use crate::registry::store::column;
+
+/// Advisory lock that makes numbers of markets one after the other.
+const NUMBERING: i64 = 0x6d61_726b_6574;
+
+const SELECT: &str = "SELECT m.id, m.symbol, m.terms, m.request, m.state, b.symbol AS base_symbol, b.decimals AS base_decimals,
+        q.symbol AS quote_symbol, q.decimals AS quote_decimals
+   FROM market m JOIN asset b ON b.id = m.base JOIN asset q ON q.id = m.quote";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i32,
+    symbol: String,
+    terms: Json<MarketTerms>,
+    request: Uuid,
+    state: Option<String>,
+    base_symbol: String,
+    base_decimals: i16,
+    quote_symbol: String,
+    quote_decimals: i16,
+}
+
+impl From<Row> for Market {
+    fn from(row: Row) -> Self {
+        let decimals = |places: i16| {
+            let places = u8::try_from(places)
+                .ok()
+                .and_then(|places| Decimals::try_new(places).ok());
+            places.expect("the table allows 0 to 30 decimal places")
+        };
+        Self {
+            id: MarketId(row.id.cast_unsigned()),
+            symbol: row.symbol,
+            base_symbol: row.base_symbol,
+            base_decimals: decimals(row.base_decimals),
+            quote_symbol: row.quote_symbol,
+            quote_decimals: decimals(row.quote_decimals),
+            terms: row.terms.0,
+            request: row.request,
+            state: row.state.as_deref().and_then(state),
+        }
+    }
+}
+
+fn state(word: &str) -> Option<MarketState> {
+    Some(match word {
+        "open" => MarketState::Open,
+        "cancel_only" => MarketState::CancelOnly,
+        "halted" => MarketState::Halted,
+        "auction" => MarketState::Auction,
+        _ => return None,
+    })
+}
+
+/// A state as the column holds it.
+pub const fn word(state: MarketState) -> &'static str {
+    match state {
+        MarketState::Open => "open",
+        MarketState::CancelOnly => "cancel_only",
+        MarketState::Halted => "halted",
+        MarketState::Auction => "auction",
+    }
+}
+
+/// All markets by number.
+pub async fn list(connection: &mut PgConnection) -> Result<Vec<Market>, DbError> {
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} ORDER BY m.id")))
+        .fetch_all(connection)
+        .await
+        .doing("reading the markets")?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// A market by symbol.
+pub async fn find(connection: &mut PgConnection, symbol: &str) -> Result<Option<Market>, DbError> {
+    let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE m.symbol = $1")))
+        .bind(symbol)
+        .fetch_optional(connection)
+        .await
+        .doing("reading a market")?;
+    Ok(row.map(Into::into))
+}
+
+/// Writes a new market; a second one of its symbol waits for the first and finds it.
+pub async fn insert(
+    tx: &mut PgConnection,
+    symbol: &str,
+    terms: &MarketTerms,
+    request: Uuid,
+    at: Timestamp,
+) -> Result<Market, Fault> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(NUMBERING)
+        .execute(&mut *tx)
+        .await
+        .doing("waiting for the numbering of markets")?;
+    if let Some(present) = find(tx, symbol).await? {
+        return Ok(present);
+    }
+    let inserted = sqlx::query(
+        "INSERT INTO market (id, symbol, base, quote, terms, request, created_at)
+         SELECT n, $1, $2, $3, $4, $5, $6 FROM (SELECT coalesce(max(id), 0) + 1 AS n FROM market) AS next WHERE n <= $7",
+    )
+    .bind(symbol)
+    .bind(column(terms.base))
+    .bind(column(terms.quote))
+    .bind(Json(terms))
+    .bind(request)
+    .bind(at)
+    .bind(MarketId::MAX.cast_signed())
+    .execute(&mut *tx)
+    .await
+    .doing("writing a market")?;
+    if inserted.rows_affected() == 0 {
+        return Err(Error::TooMany.into());
+    }
+    Ok(find(tx, symbol).await?.ok_or(Error::TooMany)?)
+}
+
+/// Takes what is told of a market up to a journal id, once; answers its terms.
+/// Nothing if it was told before, or of a market that did not come through here.
+pub async fn advance(
+    tx: &mut PgConnection,
+    market: u32,
+    sequence: u64,
+) -> Result<Option<MarketTerms>, DbError> {
+    let terms: Option<Json<MarketTerms>> =
+        sqlx::query_scalar("UPDATE market SET sequence = $2 WHERE id = $1 AND sequence < $2 RETURNING terms")
+            .bind(market.cast_signed())
+            .bind(sequence.cast_signed())
+            .fetch_optional(tx)
+            .await
+            .doing("taking what is told of a market")?;
+    Ok(terms.map(|terms| terms.0))
+}
+
+/// Writes a market's state.
+pub async fn set_state(tx: &mut PgConnection, market: u32, state: MarketState) -> Result<(), DbError> {
+    sqlx::query("UPDATE market SET state = $2 WHERE id = $1")
+        .bind(market.cast_signed())
+        .bind(word(state))
+        .execute(tx)
+        .await
+        .doing("writing the state of a market")
+        .map(drop)
+}
+
+/// Journal id up to which what is told of a market is applied.
+pub async fn sequence(connection: &mut PgConnection, market: MarketId) -> Result<u64, DbError> {
+    let sequence: Option<i64> = sqlx::query_scalar("SELECT sequence FROM market WHERE id = $1")
+        .bind(market.0.cast_signed())
+        .fetch_optional(connection)
+        .await
+        .doing("reading how far a market is known")?;
+    Ok(sequence.unwrap_or(0).cast_unsigned())
+}

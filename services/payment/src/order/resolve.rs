@@ -1,0 +1,48 @@
+//! Orders whose answer nobody knows, because who placed them died in between or the engine was away.
+//!
+//! An order is not placed late: minutes later its price may be wrong. Instead its own command id is used for a cancel. If
+//! the id is new to the engine, the cancel is refused and remembered, and the order can never be placed any more; if the
+//! id was used, the order was decided, and the same command again tells how.
+
+use ferrex_engine_core::{Outcome, Refusal};
+use ferrex_fault::Fault;
+use ferrex_postgres::Error as DbError;
+use ferrex_time::Duration;
+
+use super::request::{cancelling, command};
+use super::store;
+use crate::Context;
+
+/// For how long a call, and its client's repeats, have the order to themselves.
+const GRACE: Duration = Duration::seconds(30);
+const BATCH: i64 = 200;
+
+/// Decides what is undecided.
+pub async fn run(context: &Context) -> Result<(), Fault> {
+    let before = context.clock.now() - GRACE;
+    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+    let orders = store::list_undecided(&mut open, before, BATCH).await?;
+    drop(open);
+    for order in orders {
+        let (status, outcome) = match context
+            .engine
+            .submit(cancelling(context, order.id.cast(), &order))
+            .await?
+        {
+            Outcome::Refused {
+                refusal: Refusal::IdReused,
+                ..
+            } => ("refused", context.engine.submit(command(&order)?).await?),
+            _ => {
+                let refusal = Refusal::IdReused;
+                ("lapsed", Outcome::Refused { sequence: 0, refusal })
+            }
+        };
+        // One that was placed is told by the engine's event.
+        if let Outcome::Refused { refusal, .. } = outcome {
+            let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+            store::set_refused(&mut open, order.id, status, refusal).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,352 @@
+//! Orders and trades in PostgreSQL.
+
+use ferrex_contracts::engine::{OrderEnd, Side, Tif};
+use ferrex_engine_core::{MarketId, PlaceOrder, Refusal};
+use ferrex_fault::Fault;
+use ferrex_ids::{OrderId, UserId};
+use ferrex_money::Amount;
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, is_unique_violation};
+use ferrex_time::Timestamp;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::Error;
+
+/// An order as it was asked for.
+#[derive(Clone, Debug)]
+pub struct NewOrder<'a> {
+    /// Which.
+    pub id: OrderId,
+    /// Whose.
+    pub user: UserId,
+    /// What the engine is asked.
+    pub place: &'a PlaceOrder,
+    /// The person's own name for it.
+    pub client_order_id: Option<&'a str>,
+    /// `limit` or `market`.
+    pub kind: &'static str,
+    /// Limit, or worst price.
+    pub price: Amount,
+    /// How much; none for a buy by value.
+    pub quantity: Option<Amount>,
+    /// For how much to buy.
+    pub value: Option<Amount>,
+    /// What becomes of what does not trade at once.
+    pub tif: Tif,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An order where it stands.
+#[derive(Clone, Debug)]
+pub struct OrderRow {
+    /// Which.
+    pub id: OrderId,
+    /// Whose.
+    pub user: UserId,
+    /// Where.
+    pub market: MarketId,
+    /// The person's own name for it.
+    pub client_order_id: Option<String>,
+    /// What the engine was asked; none for one that did not come through here.
+    pub command: Option<PlaceOrder>,
+    /// `buy` or `sell`.
+    pub side: String,
+    /// `limit` or `market`.
+    pub kind: String,
+    /// `gtc`, `ioc`, `fok` or `post_only`.
+    pub tif: String,
+    /// Limit, or worst price.
+    pub price: Amount,
+    /// How much; none for a buy by value.
+    pub quantity: Option<Amount>,
+    /// For how much to buy.
+    pub value: Option<Amount>,
+    /// From when on it may expire.
+    pub expires_at: Option<Timestamp>,
+    /// When it was asked for.
+    pub placed_at: Timestamp,
+    /// Where it stands.
+    pub status: String,
+    /// Why it was refused.
+    pub refusal: Option<Refusal>,
+    /// What has traded, of the base asset.
+    pub filled: Amount,
+    /// What that cost or brought, of the quote asset.
+    pub filled_value: Amount,
+    /// The fee, of what is received.
+    pub fee: Amount,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    user_id: Uuid,
+    market: i32,
+    client_order_id: Option<String>,
+    command: Option<Json<PlaceOrder>>,
+    side: String,
+    kind: String,
+    tif: String,
+    price: PgU128,
+    quantity: Option<PgU128>,
+    value: Option<PgU128>,
+    expires_at: Option<Timestamp>,
+    placed_at: Timestamp,
+    status: String,
+    refusal: Option<i16>,
+    filled: PgU128,
+    filled_value: PgU128,
+    fee: PgU128,
+}
+
+impl From<Row> for OrderRow {
+    fn from(row: Row) -> Self {
+        Self {
+            id: OrderId::from_uuid(row.id),
+            user: UserId::from_uuid(row.user_id),
+            market: MarketId(row.market.cast_unsigned()),
+            client_order_id: row.client_order_id,
+            command: row.command.map(|command| command.0),
+            side: row.side,
+            kind: row.kind,
+            tif: row.tif,
+            price: row.price.into(),
+            quantity: row.quantity.map(Into::into),
+            value: row.value.map(Into::into),
+            expires_at: row.expires_at,
+            placed_at: row.placed_at,
+            status: row.status,
+            refusal: row
+                .refusal
+                .and_then(|code| Refusal::from_code(code.cast_unsigned())),
+            filled: row.filled.into(),
+            filled_value: row.filled_value.into(),
+            fee: row.fee.into(),
+        }
+    }
+}
+
+pub(super) const fn side_word(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "buy",
+        Side::Sell => "sell",
+    }
+}
+
+pub(super) const fn tif_word(tif: Tif) -> &'static str {
+    match tif {
+        Tif::Gtc => "gtc",
+        Tif::Ioc => "ioc",
+        Tif::Fok => "fok",
+        Tif::PostOnly => "post_only",
+    }
+}
+
+pub(super) const fn end_word(end: OrderEnd) -> &'static str {
+    match end {
+        OrderEnd::Filled => "filled",
+        OrderEnd::Cancelled => "cancelled",
+        OrderEnd::Expired => "expired",
+        OrderEnd::Unfilled => "unfilled",
+        OrderEnd::SelfTrade => "self_trade",
+    }
+}
+
+/// Writes an order that is going to be asked of the engine; its key is bound in the same transaction.
+pub async fn insert(tx: &mut PgConnection, order: &NewOrder<'_>) -> Result<(), Fault> {
+    let side = match order.place.side {
+        ferrex_engine_core::Side::Buy => "buy",
+        ferrex_engine_core::Side::Sell => "sell",
+    };
+    let done = sqlx::query(
+        "INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
+                                   expires_at, placed_at, status)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'requested')",
+    )
+    .bind(order.id.uuid())
+    .bind(order.user.uuid())
+    .bind(order.place.market.0.cast_signed())
+    .bind(order.client_order_id)
+    .bind(Json(order.place))
+    .bind(side)
+    .bind(order.kind)
+    .bind(tif_word(order.tif))
+    .bind(PgU128::from(order.price))
+    .bind(order.quantity.map(PgU128::from))
+    .bind(order.value.map(PgU128::from))
+    .bind(order.place.terms.expires_at)
+    .bind(order.at)
+    .execute(tx)
+    .await;
+    match done {
+        Err(error) if is_unique_violation(&error, "placed_order_client_unique") => {
+            Err(Error::ClientIdTaken.into())
+        }
+        done => Ok(done.doing("writing an order").map(drop)?),
+    }
+}
+
+/// Writes that the engine refused an order, or that it never came to be.
+pub async fn set_refused(
+    connection: &mut PgConnection,
+    id: OrderId,
+    status: &str,
+    refusal: Refusal,
+) -> Result<(), DbError> {
+    sqlx::query("UPDATE placed_order SET status = $2, refusal = $3 WHERE id = $1 AND status = 'requested'")
+        .bind(id.uuid())
+        .bind(status)
+        .bind(refusal.code().cast_signed())
+        .execute(connection)
+        .await
+        .doing("writing that an order was refused")
+        .map(drop)
+}
+
+/// One order.
+pub async fn find(connection: &mut PgConnection, id: OrderId) -> Result<Option<OrderRow>, DbError> {
+    let row: Option<Row> = sqlx::query_as("SELECT * FROM placed_order WHERE id = $1")
+        .bind(id.uuid())
+        .fetch_optional(connection)
+        .await
+        .doing("reading an order")?;
+    Ok(row.map(Into::into))
+}
+
+/// A person's orders, newest first, before a given one; those that the engine refused are none.
+pub async fn list(
+    connection: &mut PgConnection,
+    user: UserId,
+    market: Option<MarketId>,
+    only_open: bool,
+    before: Option<OrderId>,
+    limit: i64,
+) -> Result<Vec<OrderRow>, DbError> {
+    let states = if only_open {
+        "status IN ('requested', 'open')"
+    } else {
+        "status NOT IN ('refused', 'lapsed')"
+    };
+    let sql = format!(
+        "SELECT * FROM placed_order
+          WHERE user_id = $1 AND {states} AND ($2::integer IS NULL OR market = $2) AND ($3::uuid IS NULL OR id < $3)
+          ORDER BY id DESC LIMIT $4"
+    );
+    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(user.uuid())
+        .bind(market.map(|market| market.0.cast_signed()))
+        .bind(before.map(OrderId::uuid))
+        .bind(limit)
+        .fetch_all(connection)
+        .await
+        .doing("reading orders")?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Orders whose answer nobody knows, asked for before a moment, the oldest first.
+pub async fn list_undecided(
+    connection: &mut PgConnection,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<OrderRow>, DbError> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT * FROM placed_order WHERE status = 'requested' AND placed_at < $1 ORDER BY placed_at LIMIT $2",
+    )
+    .bind(before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await
+    .doing("reading orders without an answer")?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Markets with an open order whose time is over.
+pub async fn list_expiring(connection: &mut PgConnection, now: Timestamp) -> Result<Vec<MarketId>, DbError> {
+    let rows: Vec<i32> = sqlx::query_scalar(
+        "SELECT DISTINCT market FROM placed_order WHERE status = 'open' AND expires_at IS NOT NULL AND expires_at <= $1",
+    )
+    .bind(now)
+    .fetch_all(connection)
+    .await
+    .doing("reading markets with expiring orders")?;
+    Ok(rows
+        .into_iter()
+        .map(|market| MarketId(market.cast_unsigned()))
+        .collect())
+}
+
+/// A trade as one of its two people sees it.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct TradeRow {
+    /// Journal id of the command.
+    pub sequence: i64,
+    /// Place within the command.
+    pub place: i32,
+    market: i32,
+    /// When.
+    pub at: Timestamp,
+    price: PgU128,
+    quantity: PgU128,
+    value: PgU128,
+    taker: Option<String>,
+    buyer: Uuid,
+    buy_order: Uuid,
+    buy_fee: PgU128,
+    sell_order: Uuid,
+    sell_fee: PgU128,
+}
+
+impl TradeRow {
+    /// Where.
+    pub const fn market(&self) -> MarketId {
+        MarketId(self.market.cast_unsigned())
+    }
+
+    /// Price, quantity and value.
+    pub fn amounts(&self) -> (Amount, Amount, Amount) {
+        (self.price.into(), self.quantity.into(), self.value.into())
+    }
+
+    /// Side, order, role and fee of a person.
+    pub fn of(&self, user: UserId) -> (&'static str, OrderId, &'static str, Amount) {
+        let (side, order, fee) = if self.buyer == user.uuid() {
+            ("buy", self.buy_order, self.buy_fee)
+        } else {
+            ("sell", self.sell_order, self.sell_fee)
+        };
+        let role = match self.taker.as_deref() {
+            None => "auction",
+            Some(taker) if taker == side => "taker",
+            Some(_) => "maker",
+        };
+        (side, OrderId::from_uuid(order), role, fee.into())
+    }
+}
+
+/// A person's trades, newest first, below a given place.
+pub async fn list_trades(
+    connection: &mut PgConnection,
+    user: UserId,
+    order: Option<OrderId>,
+    below: Option<(i64, i32)>,
+    limit: i64,
+) -> Result<Vec<TradeRow>, DbError> {
+    let (sequence, place) = below.unwrap_or((i64::MAX, i32::MAX));
+    sqlx::query_as(
+        "SELECT sequence, place, market, at, price, quantity, value, taker, buyer, buy_order, buy_fee, sell_order, sell_fee
+           FROM trade
+          WHERE (buyer = $1 OR seller = $1) AND (sequence, place) < ($2, $3)
+            AND ($5::uuid IS NULL OR buy_order = $5 OR sell_order = $5)
+          ORDER BY sequence DESC, place DESC LIMIT $4",
+    )
+    .bind(user.uuid())
+    .bind(sequence)
+    .bind(place)
+    .bind(limit)
+    .bind(order.map(OrderId::uuid))
+    .fetch_all(connection)
+    .await
+    .doing("reading trades")
+}

@@ -1,0 +1,484 @@
+//! Markets and orders from the edge to the engine's books and back.
+
+use axum::http::StatusCode;
+use ferrex_contracts::cron::CronTick;
+use ferrex_contracts::engine::MarketState;
+use ferrex_contracts::payment::{CreateMarket, ListAssets, ListMarkets, MarketTerms, SetMarketState};
+use ferrex_engine_core::{Action, Command, Reason, Step};
+use ferrex_ids::CommandId;
+use ferrex_ledger::{Account, Purpose};
+use ferrex_money::{Amount, AssetId};
+use ferrex_testkit::eventually;
+use serde_json::{Value, json};
+
+use crate::parts::Person;
+use crate::world::{SOON, World, by};
+
+const ETHER: u128 = 10u128.pow(18);
+const DOLLAR: u128 = 10u128.pow(6);
+
+/// Coins for dollars, a cent a tick, a thousandth a lot; a maker pays 0.1 %, a taker 0.2 %.
+fn terms(base: AssetId, quote: AssetId) -> MarketTerms {
+    MarketTerms {
+        base,
+        quote,
+        tick: Amount::new(DOLLAR / 100),
+        lot: Amount::new(ETHER / 1_000),
+        price_max: Amount::new(100_000 * DOLLAR),
+        quantity_min: Amount::new(ETHER / 1_000),
+        quantity_max: Amount::new(1_000 * ETHER),
+        value_min: Amount::new(DOLLAR),
+        band_ppm: 0,
+        open_orders_max: 3,
+        reference_price: None,
+        maker_ppm: 1_000,
+        taker_ppm: 2_000,
+    }
+}
+
+struct Floor {
+    world: World,
+    anna: Person,
+    ben: Person,
+}
+
+impl Floor {
+    /// An open market, anna with 10 coins and ben with 10,000 dollars.
+    async fn open() -> Self {
+        let world = World::start().await;
+        world.create_token("USDT", 6).await;
+        let assets = world.ask(&ListAssets {}).await.unwrap().assets;
+        let number = |symbol: &str| assets.iter().find(|asset| asset.symbol == symbol).unwrap().asset;
+        let (base, quote) = (number("ETH"), number("USDT"));
+        let request = CreateMarket {
+            terms: terms(base, quote),
+            by: by(),
+        };
+        let made = world.ask(&request).await.unwrap();
+        assert_eq!(
+            (made.symbol.as_str(), made.state),
+            ("ETH-USDT", Some(MarketState::Halted))
+        );
+        let again = world.ask(&request).await.unwrap_err();
+        assert_eq!(again.code, "payment.market.exists");
+        let (anna, ben) = (world.person("anna").await, world.person("ben").await);
+        let floor = Self { world, anna, ben };
+        floor.set_state(MarketState::Open).await;
+        floor.fund(anna, base, 10 * ETHER).await;
+        floor.fund(ben, quote, 10_000 * DOLLAR).await;
+        floor
+    }
+
+    async fn set_state(&self, state: MarketState) {
+        let request = SetMarketState {
+            symbol: "ETH-USDT".into(),
+            state,
+            by: by(),
+        };
+        assert_eq!(self.world.ask(&request).await.unwrap().state, Some(state));
+    }
+
+    async fn fund(&self, person: Person, asset: AssetId, units: u128) {
+        let id = CommandId::new_at(self.world.clock.unix_ms());
+        let step = Step::Move {
+            debit: Account::house(Purpose::DepositAddresses),
+            credit: Account::wallet(person.id.uuid()),
+            asset,
+            amount: Amount::new(units),
+        };
+        let command = Command {
+            id,
+            at: self.world.clock.now(),
+            reason: Reason::Deposit,
+            reference: id.uuid(),
+            action: Action::Transfer(vec![step]),
+        };
+        assert!(self.world.engine.submit(command).await.unwrap().is_applied());
+    }
+
+    async fn post(&self, person: Person, body: Value, key: &str) -> (StatusCode, Value) {
+        self.world
+            .call_with(person, "POST", "/v1/orders", Some(body), Some(key))
+            .await
+    }
+
+    async fn place(&self, person: Person, side: &str, price: &str, quantity: &str) -> Value {
+        let (status, order) = self
+            .post(person, limit(side, price, quantity), &self.world.key())
+            .await;
+        assert_eq!(status, StatusCode::CREATED, "{order}");
+        order
+    }
+
+    async fn refused(&self, person: Person, change: Value, status: u16, code: &str, field: Option<&str>) {
+        let mut body = limit("buy", "100", "1");
+        for (name, value) in change.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let (got, problem) = self.post(person, body.clone(), &self.world.key()).await;
+        assert_eq!(
+            (
+                got.as_u16(),
+                problem["code"].as_str(),
+                problem["errors"][0]["field"].as_str()
+            ),
+            (status, Some(code), field),
+            "{body}: {problem}"
+        );
+    }
+
+    async fn cancel(&self, person: Person, order: &Value) -> (StatusCode, Value) {
+        let path = format!("/v1/orders/{}", order["id"].as_str().unwrap());
+        self.world.call(person, "DELETE", &path, None).await
+    }
+
+    async fn balances(&self, person: Person) -> [String; 4] {
+        let (coins, dollars) = (
+            self.world.balance(person, "ETH").await,
+            self.world.balance(person, "USDT").await,
+        );
+        [&coins[0], &coins[1], &dollars[0], &dollars[1]].map(Clone::clone)
+    }
+}
+
+fn limit(side: &str, price: &str, quantity: &str) -> Value {
+    json!({ "market": "ETH-USDT", "side": side, "type": "limit", "price": price, "quantity": quantity })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_trade_and_every_unit_is_explained() {
+    let mut floor = Floor::open().await;
+    let (anna, ben) = (floor.anna, floor.ben);
+    let listed = floor.world.get(anna, "/v1/markets").await;
+    let market = &listed["items"][0];
+    assert_eq!(
+        (
+            &market["symbol"],
+            &market["state"],
+            &market["tick"],
+            &market["lot"]
+        ),
+        (
+            &json!("ETH-USDT"),
+            &json!("open"),
+            &json!("0.01"),
+            &json!("0.001")
+        )
+    );
+
+    let mut body = limit("sell", "2000", "3");
+    body["client_order_id"] = json!("first");
+    let (status, sell) = floor.post(anna, body.clone(), "one").await;
+    assert_eq!(
+        (status, &sell["status"]),
+        (StatusCode::CREATED, &json!("open")),
+        "{sell}"
+    );
+    assert_eq!(floor.balances(anna).await, ["7", "3", "0", "0"]);
+    // The same key is the same order, and a name is one open order's.
+    let (status, same) = floor.post(anna, body.clone(), "one").await;
+    assert_eq!((status, &same["id"]), (StatusCode::CREATED, &sell["id"]));
+    let (_, taken) = floor.post(anna, body, "two").await;
+    assert_eq!(taken["code"], "payment.order.client_id_taken");
+    let (status, reused) = floor.post(anna, limit("sell", "2001", "3"), "one").await;
+    assert_eq!(
+        (status, &reused["code"]),
+        (StatusCode::CONFLICT, &json!("payment.idempotency_key.reused"))
+    );
+
+    // The answer shows the fill: 1 of 3 at the maker's price, the fee of 0.2 % out of the coin.
+    let buy = floor.place(ben, "buy", "2100", "1").await;
+    assert_eq!(
+        [
+            &buy["status"],
+            &buy["filled"],
+            &buy["filled_value"],
+            &buy["fee"],
+            &buy["fee_asset"]
+        ],
+        ["filled", "1", "2000", "0.002", "ETH"]
+    );
+    assert_eq!(floor.balances(ben).await, ["0.998", "0", "8000", "0"]);
+    assert_eq!(floor.balances(anna).await, ["7", "2", "1998", "0"]);
+    let path = format!("/v1/orders/{}", sell["id"].as_str().unwrap());
+    let seen = floor.world.get(anna, &path).await;
+    assert_eq!(
+        [
+            &seen["status"],
+            &seen["filled"],
+            &seen["fee"],
+            &seen["client_order_id"]
+        ],
+        ["open", "1", "2", "first"]
+    );
+    let (status, _) = floor.world.call(ben, "GET", &path, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "a026: nobody else sees it");
+    let (status, _) = floor.cancel(ben, &sell).await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "nor cancels it");
+    for (person, role, fee, side) in [(anna, "maker", "2", "sell"), (ben, "taker", "0.002", "buy")] {
+        let trades = floor.world.get(person, "/v1/trades").await;
+        let trades = trades["items"].as_array().unwrap();
+        assert_eq!(trades.len(), 1);
+        let trade = &trades[0];
+        assert_eq!(
+            [
+                &trade["role"],
+                &trade["fee"],
+                &trade["side"],
+                &trade["price"],
+                &trade["value"]
+            ],
+            [role, fee, side, "2000", "2000"]
+        );
+    }
+    // Statements have both sides of it, net of the fee.
+    for (person, asset, change) in [(anna, "USDT", "1998"), (anna, "ETH", "-1"), (ben, "ETH", "0.998")] {
+        eventually(SOON, async || {
+            let history = floor.world.get(person, "/v1/history").await;
+            let found =
+                history["items"].as_array().unwrap().iter().any(|line| {
+                    line["kind"] == "trade" && line["asset"] == asset && line["change"] == change
+                });
+            if found { Ok(()) } else { Err(history) }
+        })
+        .await;
+    }
+
+    // The read model goes on after a restart, and what was held comes back with the cancel, once.
+    floor.world.instance.take().unwrap().kill().await;
+    let instance = floor.world.launch().await;
+    floor.world.instance = Some(instance);
+    let open = floor.world.get(anna, "/v1/orders?open=true").await;
+    assert_eq!(open["items"][0]["id"], sell["id"]);
+    let (status, cancelled) = floor.cancel(anna, &sell).await;
+    assert_eq!(
+        (status, &cancelled["status"]),
+        (StatusCode::OK, &json!("cancelled")),
+        "{cancelled}"
+    );
+    assert_eq!(floor.balances(anna).await, ["9", "0", "1998", "0"]);
+    // The dead one's share of the bus goes over to the new one first.
+    eventually(SOON, async || {
+        let order = floor.world.get(anna, &path).await;
+        if order["status"] == "cancelled" {
+            Ok(())
+        } else {
+            Err(order)
+        }
+    })
+    .await;
+    let (status, again) = floor.cancel(anna, &sell).await;
+    assert_eq!((status, &again["status"]), (StatusCode::OK, &json!("cancelled")));
+    let (status, problem) = floor.cancel(ben, &buy).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::CONFLICT, &json!("payment.order.not_open"))
+    );
+    let open = floor.world.get(anna, "/v1/orders?open=true").await;
+    assert_eq!(open["items"], json!([]));
+
+    // A market order by value, against a fresh offer.
+    floor.place(anna, "sell", "1000", "1").await;
+    let body =
+        json!({ "market": "ETH-USDT", "side": "buy", "type": "market", "price": "1500", "value": "500" });
+    let (status, bought) = floor.post(ben, body, &floor.world.key()).await;
+    assert_eq!(status, StatusCode::CREATED, "{bought}");
+    assert_eq!(
+        [&bought["status"], &bought["filled"], &bought["filled_value"]],
+        ["filled", "0.5", "500"]
+    );
+    let first = floor.world.get(anna, "/v1/orders?limit=1").await;
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = floor
+        .world
+        .get(anna, &format!("/v1/orders?limit=1&cursor={cursor}"))
+        .await;
+    assert_eq!(second["items"][0]["id"], sell["id"]);
+    floor.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_refusal_of_an_order_has_its_own_code_and_names_the_field() {
+    let floor = Floor::open().await;
+    let (anna, ben) = (floor.anna, floor.ben);
+    for (change, status, code, field) in [
+        (
+            json!({ "market": "BTC-USDT" }),
+            422,
+            "payment.market.unknown",
+            Some("market"),
+        ),
+        (
+            json!({ "price": "1e3" }),
+            422,
+            "payment.amount.invalid",
+            Some("price"),
+        ),
+        (
+            json!({ "quantity": "0" }),
+            422,
+            "payment.amount.invalid",
+            Some("quantity"),
+        ),
+        (json!({ "value": "5" }), 422, "payment.order.shape", Some("value")),
+        (
+            json!({ "quantity": null }),
+            422,
+            "payment.order.shape",
+            Some("quantity"),
+        ),
+        (
+            json!({ "client_order_id": "a b" }),
+            422,
+            "payment.order.client_id_invalid",
+            Some("client_order_id"),
+        ),
+        (
+            json!({ "price": "100.001" }),
+            422,
+            "payment.order.off_tick",
+            Some("price"),
+        ),
+        (
+            json!({ "quantity": "0.0015" }),
+            422,
+            "payment.order.off_lot",
+            Some("quantity"),
+        ),
+        (
+            json!({ "quantity": "0.001" }),
+            422,
+            "payment.order.too_small",
+            Some("quantity"),
+        ),
+        (
+            json!({ "quantity": "1001" }),
+            422,
+            "payment.order.too_large",
+            Some("quantity"),
+        ),
+        (
+            json!({ "quantity": "101" }),
+            409,
+            "payment.insufficient_available",
+            Some("quantity"),
+        ),
+        (
+            json!({ "time_in_force": "fok" }),
+            409,
+            "payment.order.not_fillable",
+            None,
+        ),
+        (
+            json!({ "type": "market" }),
+            409,
+            "payment.order.no_liquidity",
+            None,
+        ),
+        (
+            json!({ "expires_at": "2020-01-01T00:00:00Z" }),
+            422,
+            "payment.order.expiry_past",
+            Some("expires_at"),
+        ),
+    ] {
+        floor.refused(ben, change, status, code, field).await;
+    }
+    // A refusal is the same under its key, though there would be enough later.
+    let body = limit("sell", "100", "1");
+    for round in 0..2 {
+        let (status, problem) = floor.post(ben, body.clone(), "poor").await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (StatusCode::CONFLICT, &json!("payment.insufficient_available")),
+            "{round}"
+        );
+        let coin = floor.world.ask(&ListMarkets {}).await.unwrap().markets[0]
+            .terms
+            .base;
+        floor.fund(ben, coin, 5 * ETHER).await;
+    }
+    floor.place(anna, "sell", "100", "1").await;
+    let post_only = json!({ "time_in_force": "post_only" });
+    floor
+        .refused(ben, post_only, 409, "payment.order.would_take", Some("price"))
+        .await;
+    for price in ["1", "2", "3"] {
+        floor.place(ben, "buy", price, "1").await;
+    }
+    let small = json!({ "price": "4" });
+    floor
+        .refused(ben, small, 429, "payment.order.too_many_open", None)
+        .await;
+    floor.set_state(MarketState::CancelOnly).await;
+    floor
+        .refused(anna, json!({}), 409, "payment.order.cancel_only", None)
+        .await;
+    floor.set_state(MarketState::Halted).await;
+    floor
+        .refused(anna, json!({}), 409, "payment.order.halted", None)
+        .await;
+    floor.world.freeze(anna, true).await;
+    floor
+        .refused(anna, json!({}), 403, "payment.account.frozen", None)
+        .await;
+    floor.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h046_an_order_that_nobody_finished_is_given_up_and_one_whose_time_is_over_ends() {
+    let floor = Floor::open().await;
+    let (anna, ben) = (floor.anna, floor.ben);
+    let until = (floor.world.clock.now() + ferrex_time::Duration::seconds(3)).to_rfc3339();
+    let mut body = limit("sell", "2000", "1");
+    body["expires_at"] = json!(until);
+    let (status, expiring) = floor.post(anna, body, "expiring").await;
+    assert_eq!(status, StatusCode::CREATED, "{expiring}");
+    let placed = floor.place(ben, "buy", "1000", "1").await;
+    // As if who placed them had died: one before the engine was asked, one before the answer was written.
+    let mut connection = ferrex_testkit::Postgres::shared()
+        .await
+        .superuser(&floor.world.db)
+        .await;
+    let lost = ferrex_ids::OrderId::new_at(floor.world.clock.unix_ms());
+    sqlx::query(
+        "INSERT INTO payment.placed_order (id, user_id, market, command, side, kind, tif, price, quantity, placed_at, status)
+         SELECT $1, user_id, market, jsonb_set(command, '{terms,client}', to_jsonb($1::text)), side, kind, tif, price, quantity,
+                placed_at - interval '1 hour', 'requested'
+           FROM payment.placed_order WHERE user_id = $2",
+    )
+    .bind(lost.uuid())
+    .bind(ben.id.uuid())
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let tick = CronTick {
+        job: "order_expiry".into(),
+        scheduled_for: floor.world.clock.now(),
+    };
+    let path = format!("/v1/orders/{}", expiring["id"].as_str().unwrap());
+    eventually(SOON, async || {
+        let id = ferrex_ids::MessageId::new_at(floor.world.clock.unix_ms());
+        let event = ferrex_bus::Outgoing::event("cron", id, "order_expiry", floor.world.clock.now(), &tick);
+        floor.world.staff.publish(vec![event]).await.unwrap();
+        let order = floor.world.get(anna, &path).await;
+        if order["status"] == "expired" {
+            Ok(())
+        } else {
+            Err(order)
+        }
+    })
+    .await;
+    assert_eq!(floor.balances(anna).await, ["10", "0", "0", "0"]);
+    let lapsed = "SELECT count(*) FROM payment.placed_order WHERE status = 'lapsed'";
+    eventually(SOON, async || floor.world.count(lapsed).await == 1).await;
+    assert_eq!(
+        floor.balances(ben).await,
+        ["0", "0", "9000", "1000"],
+        "it was not placed late"
+    );
+    let open = floor.world.get(ben, "/v1/orders").await;
+    assert_eq!(open["items"].as_array().unwrap().len(), 1);
+    assert_eq!(open["items"][0]["id"], placed["id"]);
+    floor.world.finish().await;
+}

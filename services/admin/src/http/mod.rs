@@ -4,6 +4,7 @@
 mod begin_set_up;
 mod close_deposit;
 mod create_asset;
+mod create_market;
 mod create_session;
 mod decide_approval;
 mod decide_verification;
@@ -23,9 +24,11 @@ mod list_sessions;
 mod list_staff;
 mod list_users;
 mod list_verifications;
+mod market_view;
 mod put_network;
 mod resume_wallet;
 mod revoke_session;
+mod set_market_state;
 mod set_up;
 mod set_user_freeze;
 mod setup_page;
@@ -70,6 +73,8 @@ fn routes() -> OpenApiRouter<Admin> {
         .routes(routes!(list_assets::handle, create_asset::handle))
         .routes(routes!(update_asset::handle))
         .routes(routes!(put_network::handle))
+        .routes(routes!(create_market::handle))
+        .routes(routes!(set_market_state::handle))
         .routes(routes!(list_audit_entries::handle))
         .routes(routes!(verify_audit::handle))
         .routes(routes!(list_concerns::handle))

@@ -25,6 +25,7 @@ async fn a028_every_other_operation_refuses_who_is_not_logged_in() {
             protected += 1;
             let path = path
                 .replace("{key}", "dev")
+                .replace("{symbol}", "ETH-USDT")
                 .replace("{state}", "waiting")
                 .replace("{id}", "7");
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();

@@ -7,9 +7,12 @@ use ferrex_contracts::core::{
     DecideVerification, GetUser, GetVerification, SetUserFreeze, UserView, VerificationState,
     VerificationView,
 };
+use ferrex_contracts::engine::MarketState;
+use ferrex_contracts::payment::MarketTerms;
 use ferrex_contracts::payment::{
-    AssetRegistry, AssetTerms, AssetView, CreateAsset, DecideWithdrawal, ListAssets, NetworkView, PutNetwork,
-    ShownAmount, UpdateAsset, WithdrawalAwaitsApproval, WithdrawalView,
+    AssetRegistry, AssetTerms, AssetView, CreateAsset, CreateMarket, DecideWithdrawal, ListAssets,
+    ListMarkets, MarketRegistry, MarketView, NetworkView, PutNetwork, SetMarketState, ShownAmount,
+    UpdateAsset, WithdrawalAwaitsApproval, WithdrawalView,
 };
 use ferrex_contracts::{Decision, Message};
 use ferrex_fault::{Fault, Kind};
@@ -26,6 +29,34 @@ fn note<M: Message>(asked: &Asked, message: &M) {
         .lock()
         .unwrap()
         .push((M::TYPE.to_owned(), serde_json::to_value(message).unwrap()));
+}
+
+fn market(terms: MarketTerms, state: MarketState) -> MarketView {
+    MarketView {
+        market: 1,
+        symbol: "ETH-USDT".into(),
+        terms,
+        state: Some(state),
+    }
+}
+
+fn market_terms() -> MarketTerms {
+    let one = Amount::new(1);
+    MarketTerms {
+        base: AssetId(6),
+        quote: AssetId(7),
+        tick: one,
+        lot: one,
+        price_max: one,
+        quantity_min: one,
+        quantity_max: one,
+        value_min: one,
+        band_ppm: 0,
+        open_orders_max: 1,
+        reference_price: None,
+        maker_ppm: 0,
+        taker_ppm: 0,
+    }
 }
 
 pub(crate) fn user(user: UserId, frozen: bool) -> UserView {
@@ -121,6 +152,7 @@ fn asset(symbol: &str, decimals: Decimals, terms: AssetTerms) -> AssetView {
 /// A `payment`: it does what it is told; its registry has one asset with 6 decimals.
 pub(crate) fn payment(asked: &Asked) -> Router {
     let (decide, network, create, update) = (asked.clone(), asked.clone(), asked.clone(), asked.clone());
+    let (make_market, set_market) = (asked.clone(), asked.clone());
     Router::new("payment")
         .on_request::<DecideWithdrawal, _, _>(move |_, ask| {
             note(&decide, &ask);
@@ -172,6 +204,18 @@ pub(crate) fn payment(asked: &Asked) -> Router {
         .on_request::<CreateAsset, _, _>(move |_, ask| {
             note(&create, &ask);
             async move { Ok(asset(&ask.symbol, ask.decimals, ask.terms)) }
+        })
+        .on_request::<CreateMarket, _, _>(move |_, ask| {
+            note(&make_market, &ask);
+            async move { Ok(market(ask.terms, MarketState::Halted)) }
+        })
+        .on_request::<SetMarketState, _, _>(move |_, ask| {
+            note(&set_market, &ask);
+            async move { Ok(market(market_terms(), ask.state)) }
+        })
+        .on_request::<ListMarkets, _, _>(move |_, _| async move {
+            let markets = vec![market(market_terms(), MarketState::Halted)];
+            Ok(MarketRegistry { markets })
         })
         .on_request::<UpdateAsset, _, _>(move |_, ask| {
             note(&update, &ask);

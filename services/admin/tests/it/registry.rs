@@ -79,3 +79,54 @@ async fn networks_and_assets_are_made_known_to_payment() {
         "{audited:?}"
     );
 }
+
+#[tokio::test]
+async fn markets_are_made_and_halted_through_payment_and_written_down() {
+    let world = World::start().await;
+    let (asked, token) = (Asked::default(), world.operator().await);
+    world.stand_in("payment", others::payment(&asked)).await;
+    let body = json!({
+        "base": "USDT", "quote": "USDT", "tick": "0.01", "lot": "0.5", "price_max": "1000", "quantity_min": "0.5",
+        "quantity_max": "100", "value_min": "1", "band_ppm": 100_000, "open_orders_max": 10, "maker_ppm": 1000,
+        "taker_ppm": 2000, "reason": "first market",
+    });
+    let market = world
+        .post("/v1/markets", Some(&token), body.clone())
+        .await
+        .expect(201);
+    assert_eq!(
+        (&market["symbol"], &market["state"]),
+        (&json!("ETH-USDT"), &json!("halted"))
+    );
+    let terms = asked.lock().unwrap()[0].1["terms"].clone();
+    assert_eq!(
+        (&terms["tick"], &terms["lot"], &terms["reference_price"]),
+        (&json!("10000"), &json!("500000"), &Value::Null)
+    );
+    for (field, value, code) in [
+        ("base", "BTC", "admin.asset.unknown"),
+        ("tick", "1e3", "admin.amount.malformed"),
+    ] {
+        let mut wrong = body.clone();
+        wrong[field] = json!(value);
+        let problem = world
+            .post("/v1/markets", Some(&token), wrong)
+            .await
+            .refused(422, code);
+        assert_eq!(problem["errors"][0]["field"], field);
+    }
+    let open = json!({ "state": "open", "reason": "ready" });
+    let market = world
+        .post("/v1/markets/ETH-USDT/state", Some(&token), open.clone())
+        .await
+        .expect(200);
+    assert_eq!(market["state"], "open");
+    world
+        .post("/v1/markets/BTC-USDT/state", Some(&token), open)
+        .await
+        .refused(404, "admin.market.not_found");
+    let audited = world.audited(&token).await;
+    for action in ["market.create", "market.set_state"] {
+        assert!(audited.contains(&(action.into(), "done".into())), "{audited:?}");
+    }
+}

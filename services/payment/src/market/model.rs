@@ -142,7 +142,7 @@ pub fn check(terms: &MarketTerms, base: &Asset, quote: &Asset) -> Result<(), Err
     let lots = terms.quantity_max.units() / terms.lot.units();
     let most = [ticks, lots, units, u128::from(MILLION)]
         .into_iter()
-        .try_fold(1_u128, |product, factor| product.checked_mul(factor));
+        .try_fold(1_u128, u128::checked_mul);
     let fees = terms.quantity_max.units().checked_mul(MILLION.into());
     if most.is_none() || fees.is_none() {
         return Err(Error::field(

@@ -24,19 +24,16 @@ pub async fn run(context: &Context) -> Result<(), Fault> {
     let orders = store::list_undecided(&mut open, before, BATCH).await?;
     drop(open);
     for order in orders {
-        let (status, outcome) = match context
+        let cancelled = context
             .engine
             .submit(cancelling(context, order.id.cast(), &order))
-            .await?
-        {
-            Outcome::Refused {
-                refusal: Refusal::IdReused,
-                ..
-            } => ("refused", context.engine.submit(command(&order)?).await?),
-            _ => {
-                let refusal = Refusal::IdReused;
-                ("lapsed", Outcome::Refused { sequence: 0, refusal })
-            }
+            .await?;
+        let refusal = Refusal::IdReused;
+        let was_decided = matches!(cancelled, Outcome::Refused { refusal: found, .. } if found == refusal);
+        let (status, outcome) = if was_decided {
+            ("refused", context.engine.submit(command(&order)?).await?)
+        } else {
+            ("lapsed", Outcome::Refused { sequence: 0, refusal })
         };
         // One that was placed is told by the engine's event.
         if let Outcome::Refused { refusal, .. } = outcome {

@@ -1,6 +1,6 @@
 //! Consumers, each on a thread of its own that polls without pause, so that slow handlers never cost the membership.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::ASK_WITHIN;
 use super::clients::Clients;
 use super::convert::Reader;
+use super::positions::Positions;
 use super::topics::Topics;
 use crate::Error;
 use crate::transport::{Command, Event, Incoming, Load, Partition, Position, Sink};
@@ -25,6 +26,8 @@ const HAND_OVER: usize = 500;
 /// what the library has fetched in advance, which is then fetched again, so it is for handlers that are stuck; and not
 /// polling puts off rebalances, so it is for a moment.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
+/// How long after a failed commit's repetition it is repeated again.
+const COMMIT_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 type Events = mpsc::UnboundedSender<Result<Event, Error>>;
 
@@ -33,6 +36,7 @@ pub(super) struct Rebalancing {
     events: Events,
     /// Taken from the library and not handed over yet.
     gathered: Mutex<Vec<Incoming>>,
+    positions: Mutex<Positions>,
 }
 
 impl ClientContext for Rebalancing {}
@@ -67,12 +71,17 @@ impl ConsumerContext for Rebalancing {
 
     fn commit_callback(&self, result: Result<(), KafkaError>, _offsets: &TopicPartitionList) {
         if let Err(error) = result {
-            tracing::debug!(%error, "committing positions failed, the next commit includes them");
+            tracing::debug!(%error, "committing positions failed, they are committed again");
+            self.positions().fail();
         }
     }
 }
 
 impl Rebalancing {
+    fn positions(&self) -> MutexGuard<'_, Positions> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn gather(&self, incoming: Incoming) -> usize {
         let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
         gathered.push(incoming);
@@ -103,11 +112,14 @@ impl Rebalancing {
         };
         let mut starts = TopicPartitionList::new();
         for element in committed.elements() {
-            let start = match element.offset() {
-                Offset::Offset(position) => Offset::Offset(position),
-                _ => Offset::Beginning,
+            let position = match element.offset() {
+                Offset::Offset(position) => Some(position),
+                _ => None,
             };
-            starts.add_partition_offset(element.topic(), element.partition(), start)?;
+            let (topic, number) = (element.topic(), element.partition());
+            let start = position.map_or(Offset::Beginning, Offset::Offset);
+            starts.add_partition_offset(topic, number, start)?;
+            self.positions().start(Partition::new(topic, number), position);
         }
         Ok(starts)
     }
@@ -119,6 +131,7 @@ impl Rebalancing {
             .iter()
             .map(|element| Partition::new(element.topic(), element.partition()))
             .collect();
+        self.positions().give_up(&partitions);
         // What was gathered before a revocation must not come after it.
         self.hand_over();
         let lost = consumer.assignment_lost();
@@ -143,9 +156,10 @@ impl Rebalancing {
     }
 }
 
-fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, positions: &[Position], mode: CommitMode) {
+/// `false`: it failed, as far as is known by now. Not committed means delivered again, which the inbox takes care of.
+fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, positions: &[Position], mode: CommitMode) -> bool {
     if positions.is_empty() {
-        return;
+        return true;
     }
     let mut list = TopicPartitionList::new();
     for (partition, position) in positions {
@@ -155,10 +169,11 @@ fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, positions: &[Position]
             tracing::error!(%error, "a position cannot be expressed");
         }
     }
-    if let Err(error) = consumer.commit(&list, mode) {
-        // Not committed means delivered again, which the inbox takes care of.
+    let outcome = consumer.commit(&list, mode);
+    if let Err(error) = &outcome {
         tracing::debug!(%error, "committing positions failed");
     }
+    outcome.is_ok()
 }
 
 /// A member of a group.
@@ -172,6 +187,7 @@ pub(super) struct Member {
     load: Arc<Load>,
     reader: Reader,
     flow: Flow,
+    commit_again_at: Instant,
 }
 
 /// Whether messages are taken from the library.
@@ -197,6 +213,7 @@ impl Member {
             Rebalancing {
                 events: events.clone(),
                 gathered: Mutex::default(),
+                positions: Mutex::default(),
             },
         )?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -213,6 +230,7 @@ impl Member {
             load,
             reader: Reader::default(),
             flow: Flow::Open,
+            commit_again_at: Instant::now(),
         })
     }
 
@@ -221,7 +239,8 @@ impl Member {
         let left = loop {
             match self.commands.try_recv() {
                 Ok(Command::Commit(positions)) => {
-                    commit(&self.consumer, &positions, CommitMode::Async);
+                    let newer = self.consumer.context().positions().advance(positions);
+                    self.commit_soon(&newer);
                     continue;
                 }
                 Ok(Command::Leave(positions, left)) => {
@@ -231,6 +250,7 @@ impl Member {
                 Err(mpsc::error::TryRecvError::Disconnected) => break None,
                 Err(mpsc::error::TryRecvError::Empty) => {}
             }
+            self.commit_again();
             self.regulate();
             if let Flow::Full(_) = self.flow {
                 std::thread::park_timeout(POLL);
@@ -250,6 +270,24 @@ impl Member {
         drop(consumer);
         if let Some(left) = left {
             let _ = left.send(());
+        }
+    }
+
+    fn commit_soon(&self, positions: &[Position]) {
+        if !commit(&self.consumer, positions, CommitMode::Async) {
+            self.consumer.context().positions().fail();
+        }
+    }
+
+    /// Commits what could not be committed, when there was time for the cause (a rebalance, mostly) to pass.
+    fn commit_again(&mut self) {
+        if self.commit_again_at > Instant::now() {
+            return;
+        }
+        let failed = self.consumer.context().positions().again();
+        if let Some(positions) = failed {
+            self.commit_soon(&positions);
+            self.commit_again_at = Instant::now() + COMMIT_AGAIN_AFTER;
         }
     }
 

@@ -3,6 +3,7 @@
 mod clients;
 mod consumer;
 mod convert;
+mod positions;
 mod topics;
 
 use std::collections::BTreeMap;

@@ -140,7 +140,10 @@ async fn issue(
         expires_at,
     )
     .await?;
-    let beyond = Which::Beyond(i64::from(core.config.sessions_max.max(1)));
+    let beyond = Which::Beyond {
+        new: session,
+        keep: i64::from(core.config.sessions_max.max(1)),
+    };
     let ended = revoke_in_tx(core, &mut tx, user, &beyond, "too many sessions", now).await?;
     core.commit(tx).await?;
     core.forget(&ended);

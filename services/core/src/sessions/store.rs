@@ -94,8 +94,8 @@ pub(crate) enum Which {
     One(SessionId),
     All,
     AllBut(SessionId),
-    /// All but those used last, as many as given.
-    Beyond(i64),
+    /// All but the one that is new and those used last, so that as many as given stay.
+    Beyond { new: SessionId, keep: i64 },
 }
 
 /// Ends live sessions of a person, whose record the caller has locked, and gives those that were ended by this call.
@@ -110,7 +110,7 @@ pub(super) async fn revoke(
         Which::One(session) => (Some(session.uuid()), None, 0),
         Which::All => (None, None, 0),
         Which::AllBut(session) => (None, Some(session.uuid()), 0),
-        Which::Beyond(keep) => (None, None, *keep),
+        Which::Beyond { new, keep } => (None, Some(new.uuid()), keep - 1),
     };
     let rows = sqlx::query(
         "UPDATE sessions SET revoked_at = $2, revoked_because = $3

@@ -78,7 +78,10 @@ mod tests {
         assert_eq!(positions.advance(vec![(partition(0), 14)]), []);
         // Another went on to 20 before it came back here.
         positions.start(partition(0), Some(20));
-        assert_eq!(positions.advance(vec![(partition(0), 14), (partition(0), 20)]), []);
+        assert_eq!(
+            positions.advance(vec![(partition(0), 14), (partition(0), 20)]),
+            []
+        );
         assert_eq!(positions.advance(vec![(partition(0), 21)]), [(partition(0), 21)]);
     }
 

@@ -95,7 +95,10 @@ pub(crate) enum Which {
     All,
     AllBut(SessionId),
     /// All but the one that is new and those used last, so that as many as given stay.
-    Beyond { new: SessionId, keep: i64 },
+    Beyond {
+        new: SessionId,
+        keep: i64,
+    },
 }
 
 /// Ends live sessions of a person, whose record the caller has locked, and gives those that were ended by this call.

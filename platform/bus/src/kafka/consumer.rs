@@ -26,8 +26,9 @@ const HAND_OVER: usize = 500;
 /// what the library has fetched in advance, which is then fetched again, so it is for handlers that are stuck; and not
 /// polling puts off rebalances, so it is for a moment.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
-/// How long after a failed commit's repetition it is repeated again.
-const COMMIT_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// How long after a commit, with none after it, it is looked whether it arrived, and how long that may take.
+const CONFIRM_AFTER: Duration = Duration::from_millis(500);
+const CONFIRM_WITHIN: Duration = Duration::from_secs(1);
 
 type Events = mpsc::UnboundedSender<Result<Event, Error>>;
 
@@ -66,13 +67,6 @@ impl ConsumerContext for Rebalancing {
                 doing: "taking over partitions",
                 source,
             }));
-        }
-    }
-
-    fn commit_callback(&self, result: Result<(), KafkaError>, _offsets: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::debug!(%error, "committing positions failed, they are committed again");
-            self.positions().fail();
         }
     }
 }
@@ -156,24 +150,22 @@ impl Rebalancing {
     }
 }
 
-/// `false`: it failed, as far as is known by now. Not committed means delivered again, which the inbox takes care of.
-fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, positions: &[Position], mode: CommitMode) -> bool {
-    if positions.is_empty() {
-        return true;
-    }
+fn list_of(positions: &[Position]) -> Result<TopicPartitionList, KafkaError> {
     let mut list = TopicPartitionList::new();
     for (partition, position) in positions {
-        if let Err(error) =
-            list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*position))
-        {
-            tracing::error!(%error, "a position cannot be expressed");
-        }
+        list.add_partition_offset(&partition.topic, partition.number, Offset::Offset(*position))?;
     }
-    let outcome = consumer.commit(&list, mode);
-    if let Err(error) = &outcome {
+    Ok(list)
+}
+
+/// Not committed means delivered again, which the inbox takes care of.
+fn commit<C: ConsumerContext>(consumer: &BaseConsumer<C>, positions: &[Position], mode: CommitMode) {
+    if positions.is_empty() {
+        return;
+    }
+    if let Err(error) = list_of(positions).and_then(|list| consumer.commit(&list, mode)) {
         tracing::debug!(%error, "committing positions failed");
     }
-    outcome.is_ok()
 }
 
 /// A member of a group.
@@ -187,7 +179,8 @@ pub(super) struct Member {
     load: Arc<Load>,
     reader: Reader,
     flow: Flow,
-    commit_again_at: Instant,
+    /// When to look whether what was committed last arrived.
+    confirm_at: Option<Instant>,
 }
 
 /// Whether messages are taken from the library.
@@ -230,7 +223,7 @@ impl Member {
             load,
             reader: Reader::default(),
             flow: Flow::Open,
-            commit_again_at: Instant::now(),
+            confirm_at: None,
         })
     }
 
@@ -250,7 +243,7 @@ impl Member {
                 Err(mpsc::error::TryRecvError::Disconnected) => break None,
                 Err(mpsc::error::TryRecvError::Empty) => {}
             }
-            self.commit_again();
+            self.confirm();
             self.regulate();
             if let Flow::Full(_) = self.flow {
                 std::thread::park_timeout(POLL);
@@ -273,22 +266,38 @@ impl Member {
         }
     }
 
-    fn commit_soon(&self, positions: &[Position]) {
-        if !commit(&self.consumer, positions, CommitMode::Async) {
-            self.consumer.context().positions().fail();
+    fn commit_soon(&mut self, positions: &[Position]) {
+        if !positions.is_empty() {
+            commit(&self.consumer, positions, CommitMode::Async);
+            self.confirm_at = Some(Instant::now() + CONFIRM_AFTER);
         }
     }
 
-    /// Commits what could not be committed, when there was time for the cause (a rebalance, mostly) to pass.
-    fn commit_again(&mut self) {
-        if self.commit_again_at > Instant::now() {
+    /// Commits again what the group does not have. The library does not tell what became of a commit, and those sent while
+    /// members come and go can be lost.
+    fn confirm(&mut self) {
+        if self.confirm_at.is_none_or(|at| at > Instant::now()) {
             return;
         }
-        let failed = self.consumer.context().positions().again();
-        if let Some(positions) = failed {
-            self.commit_soon(&positions);
-            self.commit_again_at = Instant::now() + COMMIT_AGAIN_AFTER;
-        }
+        let due = self.consumer.context().positions().due();
+        let committed = list_of(&due).and_then(|list| self.consumer.committed_offsets(list, CONFIRM_WITHIN));
+        let missing = match committed {
+            Ok(committed) => due
+                .into_iter()
+                .filter(|(partition, position)| {
+                    let found = committed.find_partition(&partition.topic, partition.number);
+                    !found.is_some_and(
+                        |found| matches!(found.offset(), Offset::Offset(found) if found >= *position),
+                    )
+                })
+                .collect(),
+            Err(error) => {
+                tracing::debug!(%error, group = self.group, "asking what was committed failed, asking again");
+                due
+            }
+        };
+        self.confirm_at = None;
+        self.commit_soon(&missing);
     }
 
     /// Takes what is there, waiting for the first, and hands it over together. `false`: nobody takes it any more.

@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use crate::transport::{Partition, Position};
 
-/// A position never goes back, and one whose commit failed is not forgotten when no message follows it.
+/// A position never goes back, and one whose commit was lost is not forgotten when no message follows it.
 #[derive(Default)]
 pub(super) struct Positions {
     /// The newest of each partition held; `None` where the group has none.
     held: HashMap<Partition, Option<i64>>,
-    failed: bool,
 }
 
 impl Positions {
@@ -39,21 +38,11 @@ impl Positions {
         newer
     }
 
-    /// A commit failed.
-    pub fn fail(&mut self) {
-        self.failed = true;
-    }
-
-    /// All there is to commit again after a failure, once.
-    pub fn again(&mut self) -> Option<Vec<Position>> {
-        if !std::mem::take(&mut self.failed) {
-            return None;
-        }
+    /// Those that the group must have, whoever committed them.
+    pub fn due(&self) -> Vec<Position> {
         let held = self.held.iter();
-        Some(
-            held.filter_map(|(partition, position)| Some((partition.clone(), (*position)?)))
-                .collect(),
-        )
+        held.filter_map(|(partition, position)| Some((partition.clone(), (*position)?)))
+            .collect()
     }
 }
 
@@ -86,17 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn f061_what_could_not_be_committed_is_committed_again() {
+    fn f061_what_is_due_is_the_newest_of_what_is_held() {
         let mut positions = Positions::default();
         positions.start(partition(0), None);
         positions.start(partition(1), None);
+        assert_eq!(positions.due(), []);
         positions.advance(vec![(partition(0), 7)]);
-        assert_eq!(positions.again(), None);
-        positions.fail();
-        assert_eq!(positions.again(), Some(vec![(partition(0), 7)]));
-        assert_eq!(positions.again(), None);
-        positions.fail();
+        positions.advance(vec![(partition(0), 9)]);
+        assert_eq!(positions.due(), [(partition(0), 9)]);
         positions.give_up(&[partition(0)]);
-        assert_eq!(positions.again(), Some(vec![]));
+        assert_eq!(positions.due(), []);
     }
 }

@@ -138,14 +138,14 @@ mod tests {
     #[test]
     fn work_of_this_process_is_seen() {
         let meter = Meter::start().expect("/proc can be read");
-        let begin = std::time::Instant::now();
         let mut sum = 0u64;
-        while begin.elapsed() < std::time::Duration::from_millis(200) {
-            sum = std::hint::black_box(sum.wrapping_add(1));
-        }
-        assert!(
-            meter.stop().expect("/proc can be read").total() > 0.05,
-            "{sum} additions took no time"
-        );
+        // However little of the processor it is given: until it is seen, and no further than takes seconds.
+        let seen = (0..400).any(|_| {
+            for _ in 0..10_000_000 {
+                sum = std::hint::black_box(sum.wrapping_add(1));
+            }
+            meter.stop().expect("/proc can be read").total() > 0.05
+        });
+        assert!(seen, "{sum} additions took no time");
     }
 }

@@ -10,6 +10,7 @@ pub mod cpu;
 pub mod footprint;
 pub mod latency;
 pub mod ledger;
+pub mod matching;
 pub mod messages;
 pub mod pairs;
 pub mod probe;

@@ -1,12 +1,13 @@
 //! `make bench`: every benchmark, one after the other, or the one that is named.
 
-use ferrex_bench::{footprint, ledger, messages};
+use ferrex_bench::{footprint, ledger, matching, messages};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 7] = [
     "ledger",
+    "matching",
     "requests",
     "events",
     "events-alone",
@@ -30,6 +31,7 @@ async fn main() -> anyhow::Result<()> {
     {
         match name {
             "ledger" => ledger::run().await?,
+            "matching" => matching::run().await?,
             "requests" => messages::requests::run().await?,
             "events" => messages::events::run_batched().await?,
             "events-alone" => messages::events::run_alone().await?,

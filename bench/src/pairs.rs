@@ -121,7 +121,7 @@ pub async fn compare(
         let kept = probe::alike(before, after);
         println!("  {} ours {our_run}\n    peer {peer_run}", pair + 1);
         println!(
-            "    ratio {ratio:.1}{}{}",
+            "    ratio {ratio:.2}{}{}",
             before.zip(after).map_or_else(String::new, |(b, a)| format!(
                 ", {limit:?} {b:.0}/s before and {a:.0}/s after"
             )),
@@ -139,7 +139,7 @@ pub async fn compare(
     let (count, ratios, by_cpu) = (ratios.len(), Ratios::new(ratios), Ratios::new(by_cpu));
     match (ratios.median(), ratios.minimum(), by_cpu.median()) {
         (Some(median), Some(minimum), Some(by_cpu)) => println!(
-            "{name}: median ratio {median:.1}, minimum {minimum:.1}, by CPU time {by_cpu:.1}, of {count} pairs\n"
+            "{name}: median ratio {median:.2}, minimum {minimum:.2}, by CPU time {by_cpu:.2}, of {count} pairs\n"
         ),
         _ => println!("{name}: every pair was dropped, run it again on a quieter machine\n"),
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 /// How long the system may be away or busy before a client gives up.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(150);
 /// Seconds of a step of an authenticator.

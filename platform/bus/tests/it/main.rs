@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod kafka;
 #[cfg(test)]
+mod nestjs;
+#[cfg(test)]
 mod world;
 
 /// Runs each case of the contract over each transport.

@@ -300,13 +300,11 @@ impl Engine {
         self.unfinished.is_none()
     }
 
-    /// SHA-256 over accounts with their balances and over open holds, each sorted, and over markets with their queues, where
-    /// there are any: equal states, equal hashes.
+    /// SHA-256 over accounts with their balances in the order of opening, over open holds by id, and over markets with their
+    /// queues, where there are any: equal states, equal hashes. It is stored in snapshots and never changes.
     pub fn state_hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
-        let mut accounts: Vec<_> = self.ledger.accounts().collect();
-        accounts.sort_unstable_by_key(|(key, _)| *key);
-        for (key, state) in accounts {
+        for (key, state) in self.ledger.accounts() {
             let owner = match key.account.owner {
                 Owner::House => Uuid::nil(),
                 Owner::User(user) => user,

@@ -55,6 +55,11 @@ impl Window {
         self.answers.len()
     }
 
+    /// What is remembered, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
+        self.answers.iter().map(|(id, known)| (*id, *known))
+    }
+
     pub(crate) fn find(&self, id: CommandId) -> Option<Known> {
         self.answers.get(&id).copied()
     }

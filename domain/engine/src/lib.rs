@@ -10,6 +10,7 @@
 //!   closed holds ([`Engine::holds_to_look_up`], [`Engine::remember_closed`]).
 //! - A refusal that depends on the state is remembered like a success and costs one row.
 //!
+//! - The whole state is written as bytes and read back by [`Engine::to_snapshot`] and [`Snapshot::read`].
 //! - Markets and orders are in [`orders`](self::PlaceOrder): an order reserves, matches and settles in one command.
 //!
 //! Extension point: a new kind of command is a variant of [`Action`]. It draws its row ids from the same sequence, takes new
@@ -27,6 +28,7 @@ mod outcome;
 mod properties;
 mod replay;
 mod row;
+mod snapshot;
 
 pub use command::{Action, Command, Reason, Rest, Step};
 pub use engine::{Engine, STEPS_MAX};
@@ -39,6 +41,7 @@ pub use orders::{
 pub use outcome::{Balance, Outcome, Refusal};
 pub use replay::{ReplayError, Restore};
 pub use row::{AccountRow, Batch, JournalRow, RowKind};
+pub use snapshot::{LastRow, Snapshot, SnapshotError};
 
 pub use ferrex_ledger::{AccountState, Changes, HoldState};
 pub use ferrex_matching::{End, OrderNo, SelfTrade, Side, Sizes, Tif};

@@ -9,7 +9,10 @@ use ferrex_time::{Timestamp, from_micros};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::{Action, Batch, Command, Engine, HoldState, Outcome, Reason, Rest, Restore, RowKind, Step};
+use crate::{
+    Action, Batch, Command, Engine, HoldState, LastRow, Outcome, Reason, Rest, Restore, RowKind, Snapshot,
+    Step,
+};
 
 fn account() -> impl Strategy<Value = Account> {
     let house = prop::sample::select(Purpose::ALL.to_vec()).prop_map(Account::house);
@@ -227,6 +230,35 @@ proptest! {
             let hold = HoldId::from_uuid(Uuid::from_u128(id));
             prop_assert_eq!(restored.ledger().is_closed(hold), engine.ledger().is_closed(hold));
         }
+    }
+
+    #[test]
+    fn f048_a_snapshot_leads_to_the_same_state_and_the_same_answers(
+        commands in commands(), cut in 0usize..60, window in 0usize..40,
+    ) {
+        let cut = cut.min(commands.len());
+        let (mut engine, mut journal, _) = play(&commands[..cut]);
+        // Ids before the window are forgotten, in the snapshot too.
+        engine.drain_changes();
+        engine.forget_before(from_micros(0), window);
+        let Some(row) = journal.rows.last() else { return Ok(()) };
+        let last = LastRow { id: row.id, command: row.command, fingerprint: row.fingerprint };
+        let bytes = engine.to_snapshot(last);
+        let snapshot = Snapshot::read(&bytes).unwrap();
+        prop_assert_eq!(snapshot.last, last);
+        prop_assert_eq!(snapshot.engine.to_snapshot(last), bytes);
+        let mut loaded = snapshot.engine;
+        prop_assert!(loaded.drain_changes().is_empty());
+        let mut again = Batch::default();
+        journal.clear();
+        for command in &commands {
+            prop_assert_eq!(loaded.needs_lookup(command.id), engine.needs_lookup(command.id));
+            let expected = engine.apply(command, &mut journal);
+            prop_assert_eq!(loaded.apply(command, &mut again), expected);
+        }
+        prop_assert_eq!(journal, again);
+        prop_assert_eq!(loaded.state_hash(), engine.state_hash());
+        prop_assert_eq!(loaded.drain_changes(), engine.drain_changes());
     }
 
     #[test]

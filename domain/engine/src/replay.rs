@@ -82,8 +82,13 @@ pub struct Restore {
 impl Restore {
     /// Starts from nothing; `window_from` is the start of the idempotency window.
     pub fn new(shard: u16, window_from: Timestamp) -> Self {
+        Self::with_window(shard, lowest_id_at(window_from))
+    }
+
+    /// As [`Restore::new`], by the lowest id inside the window.
+    pub(crate) fn with_window(shard: u16, start: Uuid) -> Self {
         let mut known = Window::default();
-        known.forget_before(lowest_id_at(window_from));
+        known.forget_before(start);
         Self {
             engine: Engine {
                 shard,

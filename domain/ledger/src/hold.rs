@@ -157,6 +157,11 @@ impl Holds {
         open
     }
 
+    /// The closed holds that are remembered, by id.
+    pub(crate) fn closed(&self) -> Vec<(HoldId, AccountId)> {
+        self.closed.iter().map(|(id, account)| (*id, *account)).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
     }

@@ -338,6 +338,11 @@ impl Ledger {
         self.holds.sorted()
     }
 
+    /// The closed holds that are still remembered, by id, each with its account.
+    pub fn closed_holds(&self) -> Vec<(HoldId, AccountId)> {
+        self.holds.closed()
+    }
+
     /// Open holds that may expire at `now`, the oldest expiry first.
     pub fn expired_holds(&self, now: Timestamp, limit: usize) -> Vec<HoldId> {
         self.holds.expired(now, limit)

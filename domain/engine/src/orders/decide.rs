@@ -17,7 +17,7 @@ use crate::{Action, Batch, Engine, Refusal, RowKind};
 /// The most orders that one command expires.
 pub(crate) const EXPIRE_MAX: usize = 1_000;
 /// The most fee tiers.
-const TIERS_MAX: usize = 64;
+pub(crate) const TIERS_MAX: usize = 64;
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {

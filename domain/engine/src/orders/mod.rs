@@ -25,6 +25,7 @@ pub use command::{
 pub use projection::{MarketView, OrderChanges, OrderState};
 pub use row::{Details, OrderFlags, OrderPart};
 
-pub(crate) use decide::check;
+pub(crate) use decide::{TIERS_MAX, check};
 pub(crate) use fees::Trading;
-pub(crate) use fingerprint::encode;
+pub(crate) use fingerprint::{encode, encode_spec};
+pub(crate) use market::Bounds;

@@ -281,6 +281,12 @@ impl Restore {
         let market = self.engine.trading.find_mut(state.market).ok_or(damaged)?;
         let seat = market.sit(state.owner, tier);
         market.refresh(seat, &self.engine.ledger);
+        if state
+            .client
+            .is_some_and(|client| market.clients.contains_key(&(seat, client)))
+        {
+            return Err(ReplayError::ProjectedMarket(state.market));
+        }
         let open = Open {
             owner: seat,
             ..state.open

@@ -1,288 +1,13 @@
 //! Random commands of every kind: the engine and the oracle give the same refusals, trades, balances and queues.
 
-use ferrex_engine_core::{
-    Action, AmendOrder, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, OrderRef, PlaceOrder, Refusal,
-    RowKind, SelfTrade, Side, Sizes, Step, Terms, Tif,
-};
-use ferrex_ledger::{Account, AccountId};
-use ferrex_money::{Amount, AssetId};
+use ferrex_engine_core::{Action, MarketId, MarketState, Refusal, RowKind};
+use ferrex_ledger::AccountId;
 use ferrex_time::from_micros;
 use uuid::Uuid;
 
+use crate::generator::{PEOPLE, Stream};
 use crate::oracle::{Oracle, Trade};
-use crate::support::{BASE, Desk, OTHER, QUOTE, deposit, spec, user};
-
-const PEOPLE: u64 = 8;
-
-/// SplitMix64.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn one_in(&mut self, chances: u64) -> bool {
-        self.below(chances) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
-    }
-}
-
-fn specs() -> [(MarketId, MarketSpec); 2] {
-    let first = MarketSpec {
-        price_max: Amount::new(5 * 3_000),
-        quantity_max: Amount::new(10 * 60),
-        open_orders_max: 9,
-        ..spec()
-    };
-    // A band, a least quantity and value, and a coarser grid.
-    let second = MarketSpec {
-        base: AssetId(OTHER),
-        per: Amount::new(100),
-        tick: Amount::new(20),
-        lot: Amount::new(50),
-        price_max: Amount::new(20 * 400),
-        quantity_min: Amount::new(50 * 2),
-        quantity_max: Amount::new(50 * 40),
-        value_min: Amount::new(1_500),
-        band_ppm: 100_000,
-        open_orders_max: 7,
-        reference_price: Some(Amount::new(20 * 100)),
-        ..spec()
-    };
-    [(MarketId(1), first), (MarketId(2), second)]
-}
-
-struct Generator {
-    random: Random,
-    /// The middle of each market in ticks.
-    middles: [u64; 2],
-    now: i64,
-}
-
-impl Generator {
-    fn person(&mut self) -> Uuid {
-        user(u128::from(self.random.below(PEOPLE)))
-    }
-
-    fn client(&mut self) -> Uuid {
-        Uuid::from_u128(u128::from(1 + self.random.below(20)))
-    }
-
-    fn price(&mut self, place: usize, spec: &MarketSpec) -> Amount {
-        let middle = self.middles[place];
-        let ticks = match self.random.below(40) {
-            0 => 1,
-            1 => u64::try_from(spec.price_max.units() / spec.tick.units()).unwrap(),
-            2 => 1 + self.random.below(3_000),
-            3 => middle + 150,
-            _ => (middle + self.random.below(17)).saturating_sub(8).max(1),
-        };
-        let off = u128::from(self.random.one_in(60));
-        Amount::new(u128::from(ticks) * spec.tick.units() + off)
-    }
-
-    fn quantity(&mut self, spec: &MarketSpec) -> Amount {
-        let lots = match self.random.below(30) {
-            0 => 70,
-            1 => 60,
-            2 => 1,
-            _ => 1 + self.random.below(14),
-        };
-        let off = u128::from(self.random.one_in(60));
-        Amount::new(u128::from(lots) * spec.lot.units() + off)
-    }
-
-    fn order(&mut self, place: usize, market: MarketId, spec: &MarketSpec) -> PlaceOrder {
-        let (price, quantity) = (self.price(place, spec), self.quantity(spec));
-        let tif = match self.random.below(10) {
-            0 => Tif::Ioc,
-            1 => Tif::Fok,
-            2 => Tif::PostOnly,
-            _ => Tif::Gtc,
-        };
-        let kind = match self.random.below(12) {
-            0 => OrderKind::Market {
-                quantity,
-                protection: price,
-            },
-            1 => OrderKind::MarketByValue {
-                value: Amount::new(u128::from(self.random.below(60_000))),
-                protection: price,
-            },
-            _ => OrderKind::Limit { price, quantity, tif },
-        };
-        let mut terms = Terms {
-            self_trade: self.random.pick(&[
-                SelfTrade::CancelNewest,
-                SelfTrade::CancelOldest,
-                SelfTrade::CancelBoth,
-                SelfTrade::Decrement,
-            ]),
-            ..Terms::default()
-        };
-        if self.random.one_in(6) {
-            terms.stop = Some(self.price(place, spec));
-        }
-        if self.random.one_in(6) {
-            terms.display = Some(Amount::new(
-                u128::from(1 + self.random.below(4)) * spec.lot.units(),
-            ));
-        }
-        if self.random.one_in(8) {
-            terms.expires_at = Some(from_micros(
-                self.now + i64::try_from(self.random.below(300)).unwrap(),
-            ));
-        }
-        if self.random.one_in(3) {
-            terms.client = Some(self.client());
-        }
-        PlaceOrder {
-            market,
-            owner: self.person(),
-            side: self.random.pick(&[Side::Buy, Side::Sell]),
-            kind,
-            terms,
-        }
-    }
-
-    fn reference(&mut self, numbers: u64) -> OrderRef {
-        if self.random.one_in(3) {
-            return OrderRef::Client(self.client());
-        }
-        // Mostly the newest numbers, which are open.
-        let back = if self.random.one_in(10) { 5_000 } else { 60 };
-        OrderRef::Number(numbers.saturating_sub(self.random.below(back)))
-    }
-
-    fn action(&mut self, oracle: &Oracle) -> Action {
-        let place = usize::try_from(self.random.below(2)).unwrap();
-        let (market, spec) = specs()[place];
-        let numbers = oracle.markets[&market.0].numbers;
-        if self.random.one_in(50) {
-            self.middles[place] = match (place, self.random.below(2)) {
-                (0, 0) => (self.middles[0] + 40) % 2_500 + 20,
-                (0, _) => self.middles[0].saturating_sub(40).max(20),
-                (_, 0) => (self.middles[1] + 6).min(380),
-                _ => self.middles[1].saturating_sub(6).max(20),
-            };
-        }
-        let market_of_nobody = self.random.one_in(500);
-        let market = if market_of_nobody { MarketId(9) } else { market };
-        match self.random.below(100) {
-            0..=61 => Action::PlaceOrder(self.order(place, market, &spec)),
-            62..=75 => {
-                let owner = self.person();
-                self.amendment(place, market, owner, &spec, oracle)
-            }
-            76..=88 => {
-                let order = self.reference(numbers);
-                let open = oracle.markets.get(&market.0).and_then(|book| {
-                    let count = book.orders.len() as u64;
-                    let at = usize::try_from(self.random.below(count.max(1))).ok()?;
-                    book.orders
-                        .get(at)
-                        .map(|open| (open.owner, OrderRef::Number(open.number)))
-                });
-                let (owner, order) = match open {
-                    Some(open) if !self.random.one_in(4) => open,
-                    _ => (self.person(), order),
-                };
-                Action::CancelOrder { market, owner, order }
-            }
-            89 => Action::CancelAll {
-                market,
-                owner: self.person(),
-            },
-            90..=91 => Action::ExpireOrders {
-                market,
-                now: from_micros(self.now),
-            },
-            93 => Action::SetMarketState {
-                market,
-                state: self.random.pick(&[
-                    MarketState::Open,
-                    MarketState::Auction,
-                    MarketState::Auction,
-                    MarketState::Halted,
-                    MarketState::CancelOnly,
-                ]),
-            },
-            94 if self.random.one_in(2) => Action::SetFeeTier {
-                owner: self.person(),
-                tier: u8::try_from(self.random.below(4)).unwrap(),
-            },
-            95 if self.random.one_in(4) => Action::SetFees {
-                market,
-                rates: (0..self.random.below(4)).map(|_| self.rate()).collect(),
-            },
-            95 => Action::CreateMarket { market, spec },
-            96 => deposit(self.person(), self.random.pick(&[BASE, OTHER, QUOTE]), 500),
-            97 => {
-                let (from, to) = (self.person(), self.person());
-                let asset = self.random.pick(&[BASE, OTHER, QUOTE]);
-                if from == to {
-                    return deposit(to, asset, 1);
-                }
-                Action::Transfer(vec![Step::Move {
-                    debit: Account::wallet(from),
-                    credit: Account::wallet(to),
-                    asset: AssetId(asset),
-                    amount: Amount::new(u128::from(1 + self.random.below(3_000))),
-                }])
-            }
-            // Markets would sleep too long otherwise.
-            _ => Action::SetMarketState {
-                market,
-                state: MarketState::Open,
-            },
-        }
-    }
-
-    fn rate(&mut self) -> FeeRate {
-        let ppm = |random: &mut Random| u32::try_from(random.below(5_000)).unwrap();
-        FeeRate {
-            maker_ppm: ppm(&mut self.random),
-            taker_ppm: if self.random.one_in(50) {
-                1_000_000
-            } else {
-                ppm(&mut self.random)
-            },
-        }
-    }
-
-    fn amendment(
-        &mut self,
-        place: usize,
-        market: MarketId,
-        owner: Uuid,
-        spec: &MarketSpec,
-        oracle: &Oracle,
-    ) -> Action {
-        let book = oracle.markets.get(&market.0);
-        let count = book.map_or(0, |book| book.orders.len() as u64);
-        let at = usize::try_from(self.random.below(count.max(1))).unwrap();
-        let open = book.and_then(|book| book.orders.get(at));
-        let (owner, order) = match open {
-            Some(open) if !self.random.one_in(6) => (open.owner, OrderRef::Number(open.number)),
-            _ => (owner, self.reference(count)),
-        };
-        Action::AmendOrder(AmendOrder {
-            market,
-            owner,
-            order,
-            price: (!self.random.one_in(3)).then(|| self.price(place, spec)),
-            quantity: self.random.one_in(2).then(|| self.quantity(spec)),
-        })
-    }
-}
+use crate::support::{BASE, Desk, OTHER, QUOTE, SIZES, user};
 
 /// The trades of the last command, from their two rows each.
 fn trades(desk: &Desk) -> Vec<Trade> {
@@ -364,54 +89,23 @@ fn compare_queues(desk: &Desk, oracle: &Oracle) {
 
 /// Plays `count` commands; answers how often each refusal came.
 fn play(seed: u64, count: u64) -> std::collections::BTreeMap<u16, u64> {
-    let sizes = Sizes {
-        window_bits: 6,
-        ring_bits: 6,
-    };
-    let (mut desk, mut oracle) = (Desk::new(sizes), Oracle::default());
-    let mut generator = Generator {
-        random: Random(seed),
-        middles: [200, 100],
-        now: 1_000,
-    };
-    let mut setup = Vec::new();
-    for (market, spec) in specs() {
-        setup.push(Action::CreateMarket { market, spec });
-        let state = MarketState::Open;
-        setup.push(Action::SetMarketState { market, state });
-        let rate = |maker_ppm, taker_ppm| FeeRate { maker_ppm, taker_ppm };
-        let rates = vec![rate(1_000, 2_000), rate(500, 1_500), rate(0, 1_000)];
-        setup.push(Action::SetFees { market, rates });
-    }
-    for person in 0..PEOPLE {
-        for asset in [BASE, QUOTE, OTHER] {
-            let funds = if asset == QUOTE { 60_000 } else { 1_500 };
-            setup.push(deposit(user(u128::from(person)), asset, funds));
-        }
-    }
+    let (mut desk, mut stream) = (Desk::new(SIZES), Stream::of_orders(seed));
     let mut refusals = std::collections::BTreeMap::new();
     let mut traded = 0u64;
     for turn in 0..count {
-        let action = if setup.is_empty() {
-            generator.action(&oracle)
-        } else {
-            setup.remove(0)
-        };
-        let command = desk.command(action);
-        generator.now = desk.now;
-        let (got, expected) = (desk.apply(&command), oracle.apply(&command));
-        assert_eq!(got, expected, "seed {seed}, command {turn}: {command:?}");
+        let _ = stream.next(&mut desk);
+        let oracle = &stream.oracle;
         let (got, expected) = (trades(&desk), &oracle.trades);
-        assert_eq!(&got, expected, "seed {seed}, command {turn}: {command:?}");
+        assert_eq!(&got, expected, "seed {seed}, command {turn}");
         traded += got.len() as u64;
         if let Err(refusal) = desk_refusal(&desk) {
             *refusals.entry(refusal).or_default() += 1;
         }
         if turn % 8 == 0 {
-            compare_balances(&desk, &oracle);
+            compare_balances(&desk, oracle);
         }
         if turn % 32 == 0 {
-            compare_queues(&desk, &oracle);
+            compare_queues(&desk, oracle);
         }
         if turn % 2_048 == 0 {
             desk.check();

@@ -7,7 +7,7 @@ use ferrex_engine_core::{
 use ferrex_money::Amount;
 use ferrex_time::from_micros;
 
-use crate::random::Random;
+use crate::generator::Random;
 use crate::support::{BASE, Desk, MARKET, QUOTE, buy, deposit, limit, sell, spec, user};
 
 fn market(owner: u128, side: Side, lots: u64, protection: u64) -> Action {

@@ -7,7 +7,7 @@ use ferrex_engine_core::{
     OrderKind, OrderRef, OrderState, Outcome, PlaceOrder, Reason, Refusal, Restore, RowKind, Side, Sizes,
     Step, Terms, Tif,
 };
-use ferrex_ids::CommandId;
+use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::{Account, AccountKey, Purpose};
 use ferrex_money::{Amount, AssetId};
 use ferrex_time::from_micros;
@@ -17,6 +17,11 @@ pub const BASE: u32 = 1;
 pub const QUOTE: u32 = 2;
 pub const OTHER: u32 = 3;
 pub const MARKET: MarketId = MarketId(1);
+/// Books so small that their arrays grow and turn often.
+pub const SIZES: Sizes = Sizes {
+    window_bits: 6,
+    ring_bits: 6,
+};
 
 pub fn user(number: u128) -> Uuid {
     Uuid::from_u128(0x7000 + number)
@@ -48,6 +53,8 @@ pub struct Bookkeeper {
     totals: HashMap<u32, i128>,
     held: HashMap<u32, i128>,
     orders: HashMap<(u32, u64), (u32, i128)>,
+    /// Holds that were made, with their account and what is left.
+    holds: HashMap<HoldId, (u32, i128)>,
     /// Side and limit of orders that were placed.
     limits: HashMap<(u32, u64), (Side, u64)>,
     /// Prices at which orders traded that came with the present command.
@@ -71,6 +78,22 @@ impl Bookkeeper {
         self.no_worse_than_the_limit(row);
         match row.kind {
             RowKind::Move => self.shift(row.debit, row.credit, amount),
+            RowKind::Reserve => {
+                assert!(
+                    self.holds
+                        .insert(row.hold.unwrap(), (row.debit, amount))
+                        .is_none()
+                );
+                *self.held.entry(row.debit).or_default() += amount;
+            }
+            RowKind::Post => {
+                self.lower_hold(row, amount);
+                self.shift(row.debit, row.credit, amount);
+            }
+            RowKind::Void | RowKind::Expire => {
+                self.lower_hold(row, amount);
+                assert_eq!(self.holds[&row.hold.unwrap()].1, 0, "{row:?}");
+            }
             RowKind::Trade => {
                 let part = row.order.unwrap();
                 if part.flags.is_maker() {
@@ -140,6 +163,13 @@ impl Bookkeeper {
         }
     }
 
+    fn lower_hold(&mut self, row: &JournalRow, amount: i128) {
+        let (account, left) = self.holds.get_mut(&row.hold.unwrap()).unwrap();
+        *left -= amount;
+        assert!(*account == row.debit && *left >= 0, "{row:?}");
+        *self.held.get_mut(&row.debit).unwrap() -= amount;
+    }
+
     fn shift(&mut self, debit: u32, credit: u32, amount: i128) {
         let debit_normal = |keys: &HashMap<u32, AccountKey>, account| {
             keys[&account].account.purpose == Purpose::DepositAddresses
@@ -193,11 +223,7 @@ impl Desk {
 
     /// With a market that is open, and two assets for everybody from 0 to `people`.
     pub fn open(people: u128, funds: u128) -> Self {
-        let sizes = Sizes {
-            window_bits: 6,
-            ring_bits: 6,
-        };
-        let mut desk = Self::new(sizes);
+        let mut desk = Self::new(SIZES);
         desk.must(Action::CreateMarket {
             market: MARKET,
             spec: spec(),

@@ -1,0 +1,143 @@
+use ferrex_ledger::Owner;
+use sha2::{Digest, Sha256};
+
+use super::bytes::Writer;
+use super::{LastRow, MAGIC, PREFIX, TAIL, VERSION};
+use crate::orders::encode_spec;
+use crate::{Engine, MarketView, OrderState, Outcome};
+
+pub(super) fn write(engine: &Engine, last: LastRow) -> Vec<u8> {
+    let mut to = Writer(Vec::with_capacity(
+        1_024 + engine.ledger.account_count() * 48 + engine.known.len() * 40,
+    ));
+    to.raw(&MAGIC);
+    to.u16(VERSION);
+    // The length, when it is known.
+    to.u64(0);
+    to.u16(engine.shard);
+    to.u64(last.id);
+    to.uuid(last.command.uuid());
+    to.u64(last.fingerprint);
+    to.uuid(engine.known.start());
+    to.raw(&engine.state_hash());
+    accounts(engine, &mut to);
+    holds(engine, &mut to);
+    tiers(engine, &mut to);
+    markets(engine, &mut to);
+    commands(engine, &mut to);
+    let mut bytes = to.0;
+    let length = (bytes.len() + TAIL) as u64;
+    bytes[PREFIX - 8..PREFIX].copy_from_slice(&length.to_le_bytes());
+    let checksum = Sha256::digest(&bytes);
+    bytes.extend_from_slice(&checksum);
+    bytes
+}
+
+fn accounts(engine: &Engine, to: &mut Writer) {
+    to.count(engine.ledger.account_count());
+    for (key, state) in engine.ledger.accounts() {
+        match key.account.owner {
+            Owner::House => to.maybe_uuid(None),
+            Owner::User(user) => to.maybe_uuid(Some(user)),
+        }
+        to.byte(key.account.purpose.code());
+        to.u32(key.asset.0);
+        to.number(state.total);
+        to.number(state.held);
+    }
+}
+
+fn holds(engine: &Engine, to: &mut Writer) {
+    let open = engine.ledger.open_holds();
+    to.count(open.len());
+    for hold in open {
+        to.uuid(hold.id.uuid());
+        to.u32(hold.account.0);
+        to.number(hold.left);
+        to.maybe_time(hold.expires_at);
+    }
+    let closed = engine.ledger.closed_holds();
+    to.count(closed.len());
+    for (hold, account) in closed {
+        to.uuid(hold.uuid());
+        to.u32(account.0);
+    }
+}
+
+fn tiers(engine: &Engine, to: &mut Writer) {
+    let mut tiers: Vec<_> = engine.trading.tiers.iter().collect();
+    tiers.sort_unstable();
+    to.count(tiers.len());
+    for (owner, tier) in tiers {
+        to.uuid(*owner);
+        to.byte(*tier);
+    }
+}
+
+fn markets(engine: &Engine, to: &mut Writer) {
+    let views = engine.markets();
+    to.count(views.len());
+    for view in views {
+        market(&view, to);
+        let mut orders = engine.open_orders(view.id);
+        orders.sort_unstable_by_key(|state| state.open.order);
+        to.count(orders.len());
+        for state in &orders {
+            order(state, to);
+        }
+    }
+}
+
+fn market(view: &MarketView, to: &mut Writer) {
+    to.u32(view.id.0);
+    encode_spec(&view.spec, &mut to.0);
+    to.byte(view.state.code());
+    to.count(view.fees.len());
+    for rate in &view.fees {
+        to.u32(rate.maker_ppm);
+        to.u32(rate.taker_ppm);
+    }
+    to.number(view.last_price.into());
+    to.number(view.last_order.0.into());
+}
+
+fn order(state: &OrderState, to: &mut Writer) {
+    let open = &state.open;
+    to.number(open.order.0.into());
+    to.uuid(state.owner);
+    for code in [open.side.code(), open.tif.code(), open.self_trade.code()] {
+        to.byte(code);
+    }
+    to.byte(u8::from(open.market));
+    to.byte(u8::from(open.waiting));
+    for number in [
+        open.limit,
+        open.total,
+        open.left,
+        open.shown,
+        open.display,
+        open.stop,
+        open.priority,
+    ] {
+        to.number(number.into());
+    }
+    to.number(open.value);
+    to.maybe_time(state.expires_at());
+    to.number(state.held);
+    to.u32(state.account.0);
+    to.maybe_uuid(state.client);
+}
+
+fn commands(engine: &Engine, to: &mut Writer) {
+    to.count(engine.known.len());
+    for (id, known) in engine.known.iter() {
+        to.uuid(id.uuid());
+        to.u64(known.fingerprint);
+        let (sequence, refusal) = match known.outcome {
+            Outcome::Applied { sequence } => (sequence, 0),
+            Outcome::Refused { sequence, refusal } => (sequence, refusal.code()),
+        };
+        to.number(sequence.into());
+        to.u16(refusal);
+    }
+}

@@ -1,0 +1,150 @@
+//! I15: journals whose state hashes are committed. Whoever builds this code, on whatever machine, comes to the same state.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use ferrex_engine_core::{AccountRow, Engine, JournalRow, LastRow, Snapshot};
+use sha2::{Digest, Sha256};
+
+use crate::codec;
+use crate::generator::Stream;
+use crate::support::{Desk, SIZES};
+
+/// A released file, or one that is compared. Released ones are written once and never again.
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden")).join(name)
+}
+
+fn is_updating() -> bool {
+    std::env::var_os("UPDATE_SNAPSHOTS").is_some()
+}
+
+fn read_released(name: &str, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    let path = golden(name);
+    if is_updating() && !path.exists() {
+        std::fs::write(&path, make()).unwrap();
+    }
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// All rows of the first `count` commands of a stream, and its desk.
+fn played(seed: u64, count: usize) -> (Desk, Vec<AccountRow>, Vec<JournalRow>) {
+    let (mut stream, mut desk) = (Stream::new(seed), Desk::new(SIZES));
+    let (mut accounts, mut rows) = (Vec::new(), Vec::new());
+    for _ in 0..count {
+        let _ = stream.next(&mut desk);
+        accounts.append(&mut desk.batch.accounts);
+        rows.append(&mut desk.batch.rows);
+    }
+    (desk, accounts, rows)
+}
+
+fn replayed(accounts: &[AccountRow], rows: &[JournalRow]) -> Engine {
+    let mut engine = Engine::new(0);
+    for account in accounts {
+        engine.replay_account(account).unwrap();
+    }
+    for row in rows {
+        engine
+            .replay(row)
+            .unwrap_or_else(|error| panic!("{error:?}: {row:?}"));
+    }
+    engine
+}
+
+/// What a journal has in it, and what it comes to.
+fn summary(accounts: &[AccountRow], rows: &[JournalRow], engine: &Engine) -> String {
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    for row in rows {
+        *kinds.entry(format!("{:?}", row.kind)).or_default() += 1;
+        let Some(part) = &row.order else { continue };
+        for (what, is) in [
+            ("auction trade", part.flags.is_auction()),
+            ("iceberg", part.display > 0),
+            ("stop", part.stop > 0),
+            ("triggered stop", part.flags.is_triggered()),
+            ("market order", part.flags.is_market()),
+            ("order by value", part.flags.is_by_value()),
+            ("named order", part.client.is_some()),
+            ("order with an expiry", row.expires_at.is_some()),
+        ] {
+            *kinds.entry(what.to_owned()).or_default() += u64::from(is);
+        }
+    }
+    let mut text = String::new();
+    for (kind, count) in kinds {
+        assert!(count > 0, "there is no {kind}");
+        writeln!(text, "{kind}: {count}").unwrap();
+    }
+    let journal = Sha256::digest(codec::write(accounts, rows));
+    writeln!(text, "journal: {}", hex::encode(journal)).unwrap();
+    writeln!(text, "state: {}", hex::encode(engine.state_hash())).unwrap();
+    text
+}
+
+#[test]
+fn i15_a_hundred_thousand_commands_come_to_the_committed_journal_and_state() {
+    let (desk, accounts, rows) = played(15, 100_000);
+    desk.check();
+    let engine = replayed(&accounts, &rows);
+    assert_eq!(engine.state_hash(), desk.engine.state_hash());
+    let text = summary(&accounts, &rows, &engine);
+    assert!(text.contains("auction trade") && text.contains("triggered stop") && text.contains("Expire"));
+    let path = golden("journal-100000.txt");
+    if is_updating() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap());
+}
+
+/// Rows as an earlier release has written them: they are applied, never decided again, so they come to the same state also
+/// when new rules would decide otherwise.
+#[test]
+fn i15_the_released_journal_comes_to_its_state() {
+    let bytes = read_released("journal-1.bin", || {
+        let (_, accounts, rows) = played(1, 4_000);
+        codec::write(&accounts, &rows)
+    });
+    let (accounts, rows) = codec::read(&bytes).unwrap();
+    assert_eq!(codec::write(&accounts, &rows), bytes);
+    let engine = replayed(&accounts, &rows);
+    let text = read_released("journal-1.txt", || {
+        summary(&accounts, &rows, &engine).into_bytes()
+    });
+    assert_eq!(summary(&accounts, &rows, &engine).into_bytes(), text);
+}
+
+/// A snapshot as an earlier release has written it, of the released journal.
+#[test]
+fn i15_the_released_snapshot_is_read_as_it_was() {
+    let journal = read_released("journal-1.bin", Vec::new);
+    let (accounts, rows) = codec::read(&journal).unwrap();
+    // Somewhere inside: what follows is its tail.
+    let cut = 1 + rows.iter().rposition(|row| row.last && row.id <= 6_000).unwrap();
+    let named = rows[..cut].iter().flat_map(|row| [row.debit, row.credit]);
+    let opened = named.max().unwrap() as usize;
+    let (before, last) = (&rows[..cut], &rows[cut - 1]);
+    let bytes = read_released("snapshot-1.bin", || {
+        let last = LastRow {
+            id: last.id,
+            command: last.command,
+            fingerprint: last.fingerprint,
+        };
+        replayed(&accounts[..opened], before).to_snapshot(last)
+    });
+    let snapshot = Snapshot::read(&bytes).unwrap();
+    assert_eq!((snapshot.last.id, snapshot.last.command), (last.id, last.command));
+    let mut engine = snapshot.engine;
+    assert_eq!(
+        engine.state_hash(),
+        replayed(&accounts[..opened], before).state_hash()
+    );
+    for account in &accounts[opened..] {
+        engine.replay_account(account).unwrap();
+    }
+    for row in &rows[cut..] {
+        engine.replay(row).unwrap();
+    }
+    assert_eq!(engine.state_hash(), replayed(&accounts, &rows).state_hash());
+}

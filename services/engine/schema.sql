@@ -261,6 +261,36 @@ CREATE TABLE schema_migration (
 COMMENT ON TABLE schema_migration IS 'Which changes this schema has had, with the checksum of each';
 GRANT SELECT ON schema_migration TO ferrex_engine;
 
+CREATE TABLE snapshot (
+    id         bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    shard      smallint NOT NULL,
+    journal_id bigint NOT NULL,
+    bytes      bigint NOT NULL,
+    made_at    timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT snapshot_pkey PRIMARY KEY (id),
+    CONSTRAINT snapshot_bytes_check CHECK ((bytes > 0)),
+    CONSTRAINT snapshot_journal_id_check CHECK ((journal_id > 0)),
+    CONSTRAINT snapshot_shard_check CHECK ((shard >= 0))
+);
+COMMENT ON TABLE snapshot IS 'States of the engine as of journal rows that the projection has reached; the newest few are kept, all may be deleted';
+COMMENT ON COLUMN snapshot.bytes IS 'How many its parts have together';
+CREATE TRIGGER snapshot_is_never_changed BEFORE UPDATE OR TRUNCATE ON snapshot FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+GRANT DELETE, INSERT, SELECT ON snapshot TO ferrex_engine;
+
+GRANT SELECT, USAGE ON snapshot_id_seq TO ferrex_engine;
+
+CREATE TABLE snapshot_part (
+    snapshot bigint NOT NULL,
+    place    integer NOT NULL,
+    bytes    bytea NOT NULL,
+    CONSTRAINT snapshot_part_pkey PRIMARY KEY (snapshot, place),
+    CONSTRAINT snapshot_part_place_check CHECK ((place >= 0)),
+    CONSTRAINT snapshot_part_snapshot_fkey FOREIGN KEY (snapshot) REFERENCES engine.snapshot(id) ON DELETE CASCADE
+);
+COMMENT ON TABLE snapshot_part IS 'The bytes of a snapshot, a megabyte a row, by place; the format is that of domain/engine/src/snapshot';
+CREATE TRIGGER snapshot_part_is_never_changed BEFORE UPDATE OR TRUNCATE ON snapshot_part FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+GRANT INSERT, SELECT ON snapshot_part TO ferrex_engine;
+
 CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, account_ids integer[], account_owners uuid[], account_purposes smallint[], account_assets integer[], commands uuid[], fingerprints bigint[], ats timestamp with time zone[], row_references uuid[], debits integer[], credits integer[], assets integer[], reasons smallint[], kinds smallint[], refusals smallint[], lasts boolean[], amounts numeric[], holds uuid[], expiries timestamp with time zone[], places integer[], markets integer[], orders bigint[], others bigint[], prices bigint[], order_lots bigint[], lefts bigint[], displays bigint[], stops bigint[], order_flags integer[], fees numeric[], clients uuid[], order_details jsonb[])
  RETURNS void
  LANGUAGE plpgsql

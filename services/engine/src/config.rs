@@ -23,6 +23,10 @@ pub struct Config {
     pub follow_ms: u64,
     /// How often balances and holds are projected into tables, in milliseconds.
     pub projection_ms: u64,
+    /// After how many journal rows a standby makes a snapshot; an owner without a standby makes one after twice as many.
+    pub snapshot_rows: u64,
+    /// How often it is looked whether a snapshot is due, in milliseconds.
+    pub snapshot_check_ms: u64,
     /// How far back command ids are remembered in memory, in hours; older ones are looked up in the journal.
     pub window_hours: u32,
     /// How many command ids are remembered at most.
@@ -41,6 +45,8 @@ impl Default for Config {
             lease_ms: 5_000,
             follow_ms: 200,
             projection_ms: 250,
+            snapshot_rows: 500_000,
+            snapshot_check_ms: 10_000,
             window_hours: 48,
             window_commands_max: 2_000_000,
             batch_max: 4_096,

@@ -6,18 +6,19 @@
 //!
 //! - **Tables** (schema `engine`): `journal`, `journal_order`, `account` (append-only, written by `append()` alone), `head`, `lease`
 //!   (changed by functions alone), `balance`, `hold`, `market`, `open_order`, `fee_tier`, `projection` (made from the journal),
-//!   `relay` (how far the bus has been told).
+//!   `relay` (how far the bus has been told), `snapshot`, `snapshot_part` (the whole state, for a restart).
 //! - **Topics out**: `engine.journal.v1`, one `engine.journal.committed` a command that moved money;
 //!   `engine.market.v1`, one `engine.market.changed` a command that changed a market or its orders;
 //!   `engine.audit.v1`, one `engine.ledger.audited` an audit. **In**: `cron.tick.v1` (job
 //!   `ledger_audit`).
 //! - **Fencing**: every batch carries its epoch and its predecessor's last row; anything else than the present epoch and
 //!   exactly the journal's end is refused by the database. The lease decides only who tries.
+//! - **Restart**: the newest good snapshot and the journal's rows after it (`restart.rs`), never the tables.
 //! - **How it fails**: on a commit that failed or whose outcome is unknown the waiting callers learn nothing (unknown),
 //!   the state is thrown away and loaded again, under a new epoch. Without the database nothing is answered. Without the
 //!   bus events wait in the journal. A journal that cannot be replayed stops it for good: halting beats guessing.
 //!
-//! Where to look: `owner.rs` is the loop, `standby.rs` following and taking over, `store/` the SQL, `relay.rs` the events,
+//! Where to look: `owner.rs` is the loop, `standby.rs` following and taking over, `snapshots.rs` what makes snapshots, `store/` the SQL, `relay.rs` the events,
 //! `audit.rs` the reader for the independent audit.
 //!
 //! To add a kind of command: 1. its variant of `Action` and its rows in `domain/engine`, 2. where its rows have columns of their
@@ -34,13 +35,16 @@ mod lease;
 mod owner;
 mod projector;
 mod relay;
+mod restart;
 mod schema;
 mod service;
 mod shared;
+pub mod snapshots;
 mod standby;
 mod store;
 
 pub use config::Config;
 pub use error::Error;
+pub use restart::Refused;
 pub use schema::{MIGRATIONS, SCHEMA};
 pub use service::{Dependencies, Service, build};

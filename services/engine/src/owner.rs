@@ -268,6 +268,6 @@ impl<'a> Owner<'a> {
 }
 
 /// A count as a metric shows it.
-fn gauge(count: impl TryInto<u32>) -> f64 {
+pub(crate) fn gauge(count: impl TryInto<u32>) -> f64 {
     count.try_into().unwrap_or(u32::MAX).into()
 }

@@ -1,4 +1,4 @@
-//! Balances and holds in tables, a fraction of a second behind the journal, so that a restart need not replay it all.
+//! Balances, holds and orders in tables for whoever reads them, a fraction of a second behind the journal.
 
 use ferrex_engine_core::Engine;
 use ferrex_fault::Classify as _;

@@ -185,7 +185,10 @@ impl Telling {
         let unknown = |id: u32| id != 0 && !self.accounts.contains_key(&id);
         if rows.iter().any(|row| unknown(row.debit) || unknown(row.credit)) {
             let shard = self.shared.config.shard;
-            for account in store::accounts_after(self.shared.db.pool(), shard, self.accounts_upto).await? {
+            for account in
+                store::accounts_between(self.shared.db.pool(), shard, self.accounts_upto, u32::MAX >> 1)
+                    .await?
+            {
                 self.accounts_upto = account.id;
                 self.learn(&account);
             }

@@ -21,6 +21,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "orders",
             sql: include_str!("../migrations/0003_orders.sql"),
         },
+        Migration {
+            version: 4,
+            name: "snapshots",
+            sql: include_str!("../migrations/0004_snapshots.sql"),
+        },
     ],
 };
 
@@ -35,6 +40,8 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     after_grants: "
         REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, journal_order, account, head, lease FROM ferrex_engine;
         REVOKE INSERT, DELETE ON projection, relay FROM ferrex_engine;
+        REVOKE UPDATE, TRUNCATE ON snapshot, snapshot_part FROM ferrex_engine;
+        REVOKE DELETE ON snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON balance, hold, market, fee_tier FROM ferrex_engine;
         REVOKE EXECUTE ON FUNCTION refuse_change() FROM ferrex_engine;",
 };

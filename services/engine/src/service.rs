@@ -9,13 +9,14 @@ use ferrex_time::SharedClock;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::chain;
 use crate::jobs::ledger_audit::LedgerAudit;
 use crate::owner::Owner;
 use crate::shared::{Role, Shared};
 use crate::standby::Standby;
-use crate::{Config, Error, consumers, http};
+use crate::{Config, Error, consumers, http, snapshots};
 
 /// What the engine works with.
 pub struct Dependencies {
@@ -45,9 +46,14 @@ pub async fn build(config: Config, dependencies: Dependencies) -> Result<Service
         clock,
         readiness,
     } = dependencies;
-    if config.lease_ms < 300 || config.follow_ms == 0 || config.projection_ms == 0 || config.batch_max == 0 {
+    if config.lease_ms < 300
+        || config.follow_ms == 0
+        || config.projection_ms == 0
+        || config.batch_max == 0
+        || config.snapshot_check_ms == 0
+    {
         return Err(Error::Settings(
-            "lease_ms is at least 300, and follow_ms, projection_ms and batch_max are not 0",
+            "lease_ms is at least 300, and follow_ms, projection_ms, snapshot_check_ms and batch_max are not 0",
         ));
     }
     let (client, submissions) = EngineClient::local();
@@ -137,6 +143,8 @@ impl Service {
                 .await;
             })
         });
+        let snapshots = tokio::spawn(snapshots::run(shared.clone(), shutdown.clone()));
+        let _snapshots = AbortOnDropHandle::new(snapshots);
         let mut backoff = Backoff::default();
         while !shutdown.is_cancelled() {
             let error = match turn(&shared, &mut submissions, &shutdown, &mut backoff).await {

@@ -8,10 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::shared::Shared;
 use crate::store::{self, Lease};
-use crate::{Error, error::Doing as _};
-
-/// How many journal rows are read at once.
-const PAGE: u64 = 10_000;
+use crate::{Error, restart};
 
 /// The state of a follower.
 pub(crate) struct Standby<'a> {
@@ -36,17 +33,11 @@ pub(crate) struct Taken {
 }
 
 impl<'a> Standby<'a> {
-    /// Loads the projection and replays what came after it.
+    /// Begins as of the projection's row and replays what came after it.
     pub(crate) async fn load(shared: &'a Shared) -> Result<Self, Error> {
-        // Detached, since it carries the owner's lock for as long as it lives and must never serve anything else.
-        let connection = shared
-            .db
-            .pool()
-            .acquire()
-            .await
-            .doing("connecting the owner")?
-            .detach();
-        let engine = store::load(&shared.db, shared.config.shard, shared.window_from()).await?;
+        // Of its own, since it carries the owner's lock for as long as it lives and must never serve anything else.
+        let mut connection = restart::own_connection(shared).await?;
+        let engine = restart::at_projection(shared, &mut connection).await?;
         let projected = engine.sequence();
         let mut standby = Self {
             shared,
@@ -59,7 +50,7 @@ impl<'a> Standby<'a> {
         standby.catch_up(end).await?;
         tracing::info!(
             rows = standby.engine.sequence(),
-            from_projection = projected,
+            projected,
             accounts = standby.engine.ledger().account_count(),
             holds = standby.engine.ledger().hold_count(),
             "journal is loaded"
@@ -103,25 +94,11 @@ impl<'a> Standby<'a> {
     }
 
     async fn catch_up(&mut self, end: u64) -> Result<(), Error> {
+        let shard = self.shared.config.shard;
         while self.engine.sequence() < end {
-            let after = self.engine.sequence();
-            let rows = store::rows_between(&mut self.connection, after, end.min(after + PAGE)).await?;
-            // After the rows, so that every account they name is there.
-            let known = u32::try_from(self.engine.ledger().account_count()).unwrap_or(u32::MAX);
-            for account in
-                store::accounts_after(&mut self.connection, self.shared.config.shard, known).await?
-            {
-                self.engine.replay_account(&account)?;
-            }
-            for row in &rows {
-                self.engine.replay(row)?;
-            }
-            if self.engine.sequence() == after {
-                return Err(Error::Stored {
-                    what: "the next row",
-                    row: after.to_string(),
-                });
-            }
+            // Taken away only while this waits: on an error all of it is thrown away.
+            let engine = std::mem::replace(&mut self.engine, Engine::new(shard));
+            self.engine = restart::replay_page(&mut self.connection, shard, engine, end).await?;
         }
         Ok(())
     }

@@ -94,17 +94,19 @@ pub(crate) async fn rows_between(
     rows.into_iter().map(JournalRow::try_from).collect()
 }
 
-/// Accounts with a number above `after`, in order.
-pub(crate) async fn accounts_after(
+/// Accounts with a number above `after` up to `upto`, in order.
+pub(crate) async fn accounts_between(
     db: impl PgExecutor<'_>,
     shard: u16,
     after: u32,
+    upto: u32,
 ) -> Result<Vec<AccountRow>, Error> {
     let rows: Vec<(i32, Option<Uuid>, i16, i32)> = sqlx::query_as(
-        "SELECT id, owner, purpose, asset FROM account WHERE shard = $1 AND id > $2 ORDER BY id",
+        "SELECT id, owner, purpose, asset FROM account WHERE shard = $1 AND id > $2 AND id <= $3 ORDER BY id",
     )
     .bind(shard.cast_signed())
     .bind(after.cast_signed())
+    .bind(upto.cast_signed())
     .fetch_all(db)
     .await
     .doing("reading the accounts")?;

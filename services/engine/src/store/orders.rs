@@ -1,14 +1,9 @@
 //! Markets, orders and fee tiers: their part of the journal's rows, and their projection.
 
 use ferrex_engine_core::{
-    Details, FeeRate, JournalRow, MarketId, MarketSpec, MarketState, MarketView, OrderChanges, OrderFlags,
-    OrderNo, OrderPart, OrderState, Restore, SelfTrade, Side, Tif,
+    Details, JournalRow, MarketId, MarketView, OrderChanges, OrderFlags, OrderNo, OrderPart, OrderState,
 };
-use ferrex_ledger::AccountId;
-use ferrex_matching::{NEVER, Open};
 use ferrex_postgres::PgU128;
-use ferrex_time::Timestamp;
-use futures::TryStreamExt as _;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -204,118 +199,5 @@ async fn project_open(connection: &mut PgConnection, open: &[OrderState]) -> Res
     .execute(connection)
     .await
     .doing("projecting open orders")?;
-    Ok(())
-}
-
-#[derive(sqlx::FromRow)]
-struct StoredMarket {
-    id: i32,
-    spec: Json<MarketSpec>,
-    state: i16,
-    fees: Json<Vec<FeeRate>>,
-    last_price: i64,
-    last_order: i64,
-}
-
-impl TryFrom<StoredMarket> for MarketView {
-    type Error = Error;
-
-    fn try_from(market: StoredMarket) -> Result<Self, Error> {
-        let id = market.id;
-        Ok(Self {
-            id: MarketId(natural(id, "id", id)?),
-            spec: market.spec.0,
-            state: choice(market.state, MarketState::from_code).ok_or_else(|| stored("state", id))?,
-            fees: market.fees.0,
-            last_price: market.last_price.cast_unsigned(),
-            last_order: OrderNo(market.last_order.cast_unsigned()),
-        })
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct StoredOrder {
-    market: i32,
-    order_no: i64,
-    owner: Uuid,
-    side: i16,
-    limit_price: i64,
-    lots: i64,
-    lots_left: i64,
-    shown: i64,
-    display: i64,
-    value: PgU128,
-    by_market: bool,
-    tif: i16,
-    stop: i64,
-    waiting: bool,
-    expires_at: Option<Timestamp>,
-    self_trade: i16,
-    priority: i64,
-    held: PgU128,
-    account: i32,
-    client: Option<Uuid>,
-}
-
-impl TryFrom<StoredOrder> for OrderState {
-    type Error = Error;
-
-    fn try_from(order: StoredOrder) -> Result<Self, Error> {
-        let row = order.order_no;
-        Ok(Self {
-            market: MarketId(natural(order.market, "market", row)?),
-            owner: order.owner,
-            open: Open {
-                order: OrderNo(row.cast_unsigned()),
-                // Given anew by the engine.
-                owner: 0,
-                side: choice(order.side, Side::from_code).ok_or_else(|| stored("side", row))?,
-                limit: order.limit_price.cast_unsigned(),
-                total: order.lots.cast_unsigned(),
-                left: order.lots_left.cast_unsigned(),
-                shown: order.shown.cast_unsigned(),
-                display: order.display.cast_unsigned(),
-                value: order.value.0,
-                market: order.by_market,
-                tif: choice(order.tif, Tif::from_code).ok_or_else(|| stored("tif", row))?,
-                stop: order.stop.cast_unsigned(),
-                waiting: order.waiting,
-                expires_at: order.expires_at.map_or(NEVER, |at| at.timestamp_micros()),
-                self_trade: choice(order.self_trade, SelfTrade::from_code)
-                    .ok_or_else(|| stored("self_trade", row))?,
-                priority: order.priority.cast_unsigned(),
-            },
-            held: order.held.0,
-            account: AccountId(natural(order.account, "account", row)?),
-            client: order.client,
-        })
-    }
-}
-
-fn choice<T>(code: i16, from_code: impl Fn(u8) -> Option<T>) -> Option<T> {
-    u8::try_from(code).ok().and_then(from_code)
-}
-
-/// Loads fee tiers, markets and open orders, after the accounts.
-pub(super) async fn load(connection: &mut PgConnection, restore: &mut Restore) -> Result<(), Error> {
-    let mut tiers =
-        sqlx::query_as::<_, (Uuid, i16)>("SELECT owner, tier FROM fee_tier").fetch(&mut *connection);
-    while let Some((owner, tier)) = tiers.try_next().await.doing("loading the fee tiers")? {
-        restore.fee_tier(owner, natural(tier, "tier", owner)?);
-    }
-    drop(tiers);
-    let mut markets = sqlx::query_as::<_, StoredMarket>(
-        "SELECT id, spec, state, fees, last_price, last_order FROM market ORDER BY id",
-    )
-    .fetch(&mut *connection);
-    while let Some(market) = markets.try_next().await.doing("loading the markets")? {
-        restore.market(&market.try_into()?)?;
-    }
-    drop(markets);
-    let mut orders = sqlx::query_as::<_, StoredOrder>("SELECT * FROM open_order ORDER BY market, order_no")
-        .fetch(&mut *connection);
-    while let Some(order) = orders.try_next().await.doing("loading the open orders")? {
-        restore.order(&order.try_into()?)?;
-    }
     Ok(())
 }

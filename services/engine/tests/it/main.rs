@@ -10,4 +10,5 @@ mod relay;
 mod remote;
 mod restart;
 mod rights;
+mod snapshots;
 mod support;

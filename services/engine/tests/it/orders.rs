@@ -1,4 +1,4 @@
-//! Orders survive a restart by projection and by tail: what was set aside stays so, and what rested still trades.
+//! Orders survive a restart: what was set aside stays so, and what rested still trades.
 
 use ferrex_contracts::engine::{JournalCommitted, MarketChange, MarketChanged, OrderEnd, Side as Told};
 use ferrex_contracts::payment::Direction;
@@ -17,10 +17,10 @@ use uuid::Uuid;
 use crate::relay::embedded_bus;
 use crate::support::*;
 
-const MARKET: MarketId = MarketId(1);
-const MONEY: AssetId = AssetId(8);
+pub const MARKET: MarketId = MarketId(1);
+pub const MONEY: AssetId = AssetId(8);
 
-fn asks(reason: Reason, action: Action) -> Command {
+pub fn asks(reason: Reason, action: Action) -> Command {
     let id = new_id();
     Command {
         id: CommandId::from_uuid(id),
@@ -31,7 +31,7 @@ fn asks(reason: Reason, action: Action) -> Command {
     }
 }
 
-fn funds(user: Uuid, asset: AssetId, amount: u128) -> Command {
+pub fn funds(user: Uuid, asset: AssetId, amount: u128) -> Command {
     let step = Step::Move {
         debit: Account::house(Purpose::DepositAddresses),
         credit: Account::wallet(user),
@@ -42,7 +42,7 @@ fn funds(user: Uuid, asset: AssetId, amount: u128) -> Command {
 }
 
 /// Coins are bought with money: 1 a coin is a tick, 10 coins are a lot.
-fn market() -> [Command; 3] {
+pub fn market() -> [Command; 3] {
     let spec = MarketSpec {
         base: COIN,
         quote: MONEY,
@@ -75,7 +75,7 @@ fn market() -> [Command; 3] {
     .map(|action| asks(Reason::MarketAdmin, action))
 }
 
-fn limit(owner: Uuid, side: Side, price: u128, quantity: u128, name: Uuid) -> Command {
+pub fn limit(owner: Uuid, side: Side, price: u128, quantity: u128, name: Uuid) -> Command {
     let kind = OrderKind::Limit {
         price: Amount::new(price),
         quantity: Amount::new(quantity),
@@ -95,7 +95,7 @@ fn limit(owner: Uuid, side: Side, price: u128, quantity: u128, name: Uuid) -> Co
     asks(Reason::Trading, Action::PlaceOrder(order))
 }
 
-fn cancel(owner: Uuid, name: Uuid) -> Command {
+pub fn cancel(owner: Uuid, name: Uuid) -> Command {
     let action = Action::CancelOrder {
         market: MARKET,
         owner,
@@ -105,7 +105,7 @@ fn cancel(owner: Uuid, name: Uuid) -> Command {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i15_orders_go_on_from_projection_and_tail() {
+async fn i15_orders_go_on_where_the_journal_ends() {
     let db = database().await;
     let pool = look(&db).await;
     let (alice, bob, early, late) = (new_id(), new_id(), new_id(), new_id());

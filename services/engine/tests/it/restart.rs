@@ -15,7 +15,7 @@ fn no_window() -> Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn i15_a_restart_goes_on_from_projection_and_tail() {
+async fn i15_a_restart_goes_on_where_the_journal_ends() {
     let db = database().await;
     let pool = look(&db).await;
     let (alice, bob) = (new_id(), new_id());

@@ -1,0 +1,181 @@
+//! Where a process begins: the newest good snapshot and the rows after it, or the journal from its first row.
+//!
+//! A snapshot counts only if it is good in itself ([`Snapshot::read`]), not ahead of the journal, and rests on the very row
+//! that the journal has at its place. One that fails is named in the log and counted, and the one before it is tried;
+//! with none left the journal is replayed from its beginning, which takes long and is always right. The tables of the
+//! projection are for readers: no balance is ever taken from them.
+
+use ferrex_engine_core::{Engine, Snapshot, SnapshotError};
+use sqlx::PgConnection;
+
+use crate::Error;
+use crate::error::Doing as _;
+use crate::shared::Shared;
+use crate::store::{self, StoredSnapshot};
+
+/// How many journal rows are read at once.
+const PAGE: u64 = 10_000;
+
+/// Why a stored snapshot is not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its bytes are not those of a good one.
+    #[error(transparent)]
+    Bytes(#[from] SnapshotError),
+    /// It says that it is of another row or shard than its place in the table.
+    #[error("it is of row {row} of shard {shard}")]
+    Misplaced {
+        /// The row it is of.
+        row: u64,
+        /// The shard it is of.
+        shard: u16,
+    },
+    /// The journal does not reach to its row.
+    #[error("the journal ends at row {end}")]
+    AheadOfTheJournal {
+        /// The journal's last row.
+        end: u64,
+    },
+    /// The journal has another command at its row.
+    #[error("it is of another journal")]
+    OtherJournal,
+}
+
+/// The engine as of the row that the projection has reached, with nothing marked as changed.
+pub(crate) async fn at_projection(shared: &Shared, connection: &mut PgConnection) -> Result<Engine, Error> {
+    let (reached, end) = (
+        store::projected(&mut *connection).await?,
+        store::last_id(&mut *connection).await?,
+    );
+    if reached > end {
+        return Err(Error::Stored {
+            what: "a row beyond the journal's end",
+            row: "projection".to_owned(),
+        });
+    }
+    let shard = shared.config.shard;
+    let mut engine = from_snapshot(connection, shard, reached, end).await?;
+    let from = engine.sequence();
+    forget(shared, &mut engine);
+    while engine.sequence() < reached {
+        engine = replay_page(connection, shard, engine, reached).await?;
+        forget(shared, &mut engine);
+    }
+    tracing::info!(rows = reached, from_snapshot = from, "journal is replayed");
+    Ok(engine)
+}
+
+/// All of it is projected, so neither changes nor ids before the window need be kept.
+fn forget(shared: &Shared, engine: &mut Engine) {
+    engine.drain_changes();
+    engine.drain_order_changes();
+    engine.forget_before(shared.window_from(), shared.config.window_commands_max);
+}
+
+/// The newest good snapshot that is not beyond row `reached`, or an empty engine.
+async fn from_snapshot(
+    connection: &mut PgConnection,
+    shard: u16,
+    reached: u64,
+    end: u64,
+) -> Result<Engine, Error> {
+    for stored in store::snapshots(&mut *connection, shard).await? {
+        let refused = match read(connection, shard, end, stored).await? {
+            // A projection that was made empty to be written anew must hear of every change.
+            Ok(snapshot) if snapshot.last.id > reached => continue,
+            Ok(snapshot) => return Ok(snapshot.engine),
+            Err(refused) => refused,
+        };
+        metrics::counter!("engine_snapshots_refused_total").increment(1);
+        tracing::error!(
+            snapshot = stored.id,
+            row = stored.journal_id,
+            error = crate::error::chain(&refused),
+            "a snapshot is refused, trying the one before"
+        );
+    }
+    Ok(Engine::new(shard))
+}
+
+/// A stored snapshot, or why it is not to be used.
+pub(crate) async fn read(
+    connection: &mut PgConnection,
+    shard: u16,
+    end: u64,
+    stored: StoredSnapshot,
+) -> Result<Result<Snapshot, Refused>, Error> {
+    if stored.journal_id > end {
+        return Ok(Err(Refused::AheadOfTheJournal { end }));
+    }
+    let bytes = store::snapshot_bytes(connection, stored.id).await?;
+    let snapshot = blocking(move || Snapshot::read(&bytes)).await;
+    let snapshot = match snapshot {
+        Ok(snapshot) => snapshot,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let (row, of) = (snapshot.last.id, snapshot.engine.shard());
+    if row != stored.journal_id || of != shard {
+        return Ok(Err(Refused::Misplaced { row, shard: of }));
+    }
+    if store::last_row(connection, row).await? != Some(snapshot.last) {
+        return Ok(Err(Refused::OtherJournal));
+    }
+    Ok(Ok(snapshot))
+}
+
+/// Applies the next rows, up to `end` at most. The engine then has exactly the accounts that rows so far have opened.
+pub(crate) async fn replay_page(
+    connection: &mut PgConnection,
+    shard: u16,
+    mut engine: Engine,
+    end: u64,
+) -> Result<Engine, Error> {
+    let after = engine.sequence();
+    let rows = store::rows_between(&mut *connection, after, end.min(after + PAGE)).await?;
+    if rows.is_empty() {
+        return Err(Error::Stored {
+            what: "the next row",
+            row: after.to_string(),
+        });
+    }
+    // An account is opened by a command one of whose rows names it.
+    let named = rows
+        .iter()
+        .map(|row| row.debit.max(row.credit))
+        .max()
+        .unwrap_or(0);
+    let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
+    let accounts = if named > known {
+        store::accounts_between(connection, shard, known, named).await?
+    } else {
+        Vec::new()
+    };
+    blocking(move || {
+        for account in &accounts {
+            engine.replay_account(account)?;
+        }
+        for row in &rows {
+            engine.replay(row)?;
+        }
+        Ok(engine)
+    })
+    .await
+}
+
+/// Runs what takes long where it holds nobody up.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Only a runtime that is going away cancels it, and with it whoever waits here.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// Opens a connection of its own: what is done on it takes long, and the pool's are few.
+pub(crate) async fn own_connection(shared: &Shared) -> Result<PgConnection, Error> {
+    let connection = shared.db.pool().acquire().await.doing("connecting")?;
+    Ok(connection.detach())
+}

@@ -1,0 +1,116 @@
+//! Writes a snapshot when the journal has grown enough since the last one, beside whatever else this process does.
+//!
+//! It is made from the database alone, of the newest good snapshot and the rows since: neither the owner's loop nor a
+//! standby's state is touched, the journal's ability to be replayed is tried all the time and not first after a crash, and
+//! a snapshot that went bad is noticed when the next is made. The price is a second state in memory while that lasts.
+//! Every process does it, a standby earlier than the owner; two at once do no harm.
+
+use std::time::Duration;
+
+use ferrex_engine_core::Engine;
+use sqlx::{Connection as _, PgConnection};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::restart::{self, Refused};
+use crate::shared::{Role, Shared};
+use crate::{Error, store};
+
+/// How many are kept.
+const KEPT: u32 = 3;
+
+/// Works until `shutdown` is cancelled.
+pub(crate) async fn run(shared: Shared, shutdown: CancellationToken) {
+    let pause = Duration::from_millis(shared.config.snapshot_check_ms);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        let made = tokio::select! {
+            () = shutdown.cancelled() => return,
+            made = make(&shared) => made,
+        };
+        if let Err(error) = made {
+            tracing::warn!(error = crate::error::chain(&error), "no snapshot was made");
+        }
+    }
+}
+
+/// Makes a snapshot if one is due.
+async fn make(shared: &Shared) -> Result<(), Error> {
+    let reached = store::projected(shared.db.pool()).await?;
+    let newest = newest(shared, reached).await?;
+    // The owner has better things to do, and comes second.
+    let rows = match *shared.role.borrow() {
+        Role::Standby(_) => shared.config.snapshot_rows,
+        Role::Owner => shared.config.snapshot_rows.saturating_mul(2),
+    };
+    if reached < newest.saturating_add(rows.max(1)) {
+        return Ok(());
+    }
+    let mut connection = restart::own_connection(shared).await?;
+    let made = write(shared, &mut connection, newest).await;
+    let _ = connection.close().await;
+    made
+}
+
+/// The row of the newest snapshot that the projection has reached.
+async fn newest(shared: &Shared, reached: u64) -> Result<u64, Error> {
+    let stored = store::snapshots(shared.db.pool(), shared.config.shard).await?;
+    let newest = stored.iter().map(|stored| stored.journal_id);
+    Ok(newest.filter(|row| *row <= reached).max().unwrap_or(0))
+}
+
+async fn write(shared: &Shared, connection: &mut PgConnection, newest: u64) -> Result<(), Error> {
+    let started = Instant::now();
+    let engine = restart::at_projection(shared, connection).await?;
+    let row = engine.sequence();
+    let last = store::last_row(&mut *connection, row).await?;
+    let Some(last) = last.filter(|_| engine.is_between_commands()) else {
+        return Err(Error::Stored {
+            what: "the end of a command",
+            row: row.to_string(),
+        });
+    };
+    let bytes = restart::blocking(move || Engine::to_snapshot(&engine, last)).await;
+    let shard = shared.config.shard;
+    if store::store_snapshot(connection, shard, row, &bytes, newest + 1, KEPT).await? {
+        metrics::gauge!("engine_snapshot_row").set(crate::owner::gauge(row));
+        tracing::info!(
+            row,
+            bytes = bytes.len(),
+            seconds = started.elapsed().as_secs_f32(),
+            "snapshot is stored"
+        );
+    }
+    Ok(())
+}
+
+/// A stored snapshot and whether it is good.
+#[derive(Debug)]
+pub struct Found {
+    /// The journal row it is of.
+    pub journal_id: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// The hash of its state, or why it would not be used.
+    pub verdict: Result<[u8; 32], Refused>,
+}
+
+/// Reads every stored snapshot of a shard, the newest first, as a restart would.
+pub async fn inspect(db: &ferrex_postgres::Db, shard: u16) -> Result<Vec<Found>, Error> {
+    use crate::error::Doing as _;
+    let mut connection = db.pool().acquire().await.doing("connecting")?;
+    let end = store::last_id(&mut *connection).await?;
+    let mut found = Vec::new();
+    for stored in store::snapshots(&mut *connection, shard).await? {
+        let read = restart::read(&mut connection, shard, end, stored).await?;
+        found.push(Found {
+            journal_id: stored.journal_id,
+            bytes: stored.bytes,
+            verdict: read.map(|snapshot| snapshot.engine.state_hash()),
+        });
+    }
+    Ok(found)
+}

@@ -141,6 +141,11 @@ impl Postgres {
         must(self.server.lock().await.stop().await);
     }
 
+    /// Stops the cluster at once, as `pg_ctl stop -m immediate` does.
+    pub async fn stop_at_once(&self) {
+        must(self.server.lock().await.stop_at_once().await);
+    }
+
     /// Kills the postmaster with SIGKILL and waits until its backends are gone.
     pub async fn kill9(&self) {
         must(self.server.lock().await.kill9().await);

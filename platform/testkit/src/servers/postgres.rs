@@ -106,6 +106,14 @@ impl PostgresServer {
         self.backends_gone().await
     }
 
+    /// Stops it at once (SIGQUIT, an immediate shutdown): nothing is written any more, the next start recovers.
+    pub async fn stop_at_once(&mut self) -> Result<(), Error> {
+        if let Some(mut process) = self.process.take() {
+            process.stop(Signal::QUIT, Duration::from_secs(20)).await?;
+        }
+        self.backends_gone().await
+    }
+
     /// Kills the postmaster (SIGKILL) and waits until its backends are gone too, for it could not start before.
     pub async fn kill9(&mut self) -> Result<(), Error> {
         if let Some(mut process) = self.process.take() {

@@ -4,6 +4,7 @@
 
 mod commit;
 mod crash;
+mod crashes;
 mod orders;
 mod ownership;
 mod relay;

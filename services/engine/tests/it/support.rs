@@ -59,8 +59,14 @@ pub async fn start(db: &TestDb) -> Running {
 }
 
 pub async fn start_with(db: &TestDb, config: Config, bus: Option<Bus>) -> Running {
+    start_on(&db.url, config, bus).await
+}
+
+/// As [`start_with`], for a process that knows a database by its address alone.
+pub async fn start_on(url: &str, config: Config, bus: Option<Bus>) -> Running {
     let readiness = Readiness::new();
-    let db = Db::connect(&login(db)).await.unwrap();
+    let login = DbConfig::new(url, SCHEMA.role, password(), SCHEMA.schema);
+    let db = Db::connect(&login).await.unwrap();
     let dependencies = Dependencies {
         db,
         bus,

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::index::Index;
 use crate::ladder::{Ladder, Level};
-use crate::orders::{Orders, Stage};
+use crate::orders::{Node, Orders, Stage};
 use crate::{End, Event, Lots, NEVER, Open, OrderNo, Place, Side, Ticks};
 
 /// The most stops that one call triggers.
@@ -103,12 +103,25 @@ impl Book {
         self.orders.view(slot)
     }
 
-    /// The prices of a side with what they show, best first.
-    pub fn depth(&self, side: Side) -> impl Iterator<Item = (Ticks, Lots)> + '_ {
+    /// The prices of a side with what they show, best first. The sums are made here and not kept with each change: they
+    /// may exceed 64 bits, and nothing is matched by them.
+    pub fn depth(&self, side: Side) -> impl Iterator<Item = (Ticks, u128)> + '_ {
         let ladder = self.ladder(side);
-        let price = |price: Ticks| (price != 0).then_some(price);
-        std::iter::successors(price(ladder.best()), move |at| price(ladder.after(*at)))
-            .filter_map(move |price| Some((price, ladder.level(price)?.lots)))
+        let some = |price: Ticks| (price != 0).then_some(price);
+        std::iter::successors(some(ladder.best()), move |at| some(ladder.after(*at))).map(|price| {
+            (
+                price,
+                self.queue(ladder.head(price))
+                    .map(|node| u128::from(node.shown))
+                    .sum(),
+            )
+        })
+    }
+
+    /// The orders from a slot to the end of its queue.
+    fn queue(&self, first: u32) -> impl Iterator<Item = &Node> {
+        let node = |slot: u32| (slot != 0).then(|| self.orders.node(slot));
+        std::iter::successors(node(first), move |at| node(at.next))
     }
 
     /// All open orders, the longest in place first.
@@ -351,9 +364,7 @@ impl Book {
     pub(crate) fn fill(&mut self, slot: u32, lots: Lots) -> (Lots, bool) {
         let node = self.orders.node_mut(slot);
         node.shown -= lots;
-        let (side, limit, shown) = (node.side() as usize, node.limit, node.shown);
-        let iceberg = node.iceberg();
-        self.sides[side].shrink(limit, lots);
+        let (shown, iceberg) = (node.shown, node.iceberg());
         if shown > 0 {
             self.touch(slot);
             return (self.orders.left(slot), false);

@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::orders::Node;
-use crate::{Lots, Side, Ticks};
+use crate::{Side, Ticks};
 
 /// The queue of one price.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Level {
     pub(crate) head: u32,
     tail: u32,
-    /// Sum of the shown parts.
-    pub(crate) lots: Lots,
 }
 
 impl Level {
     pub(crate) fn push_back(&mut self, nodes: &mut [Node], slot: u32) {
         let node = &mut nodes[slot as usize];
         (node.prev, node.next) = (self.tail, 0);
-        self.lots += node.shown;
         if self.tail == 0 {
             self.head = slot;
         } else {
@@ -27,12 +24,9 @@ impl Level {
         self.tail = slot;
     }
 
-    /// Takes an order out, with the part that it still shows.
+    /// Takes an order out.
     pub(crate) fn unlink(&mut self, nodes: &mut [Node], slot: u32) {
-        let Node {
-            prev, next, shown, ..
-        } = nodes[slot as usize];
-        self.lots -= shown;
+        let Node { prev, next, .. } = nodes[slot as usize];
         if prev == 0 {
             self.head = next;
         } else {
@@ -109,15 +103,6 @@ impl Ladder {
     /// The first order at a price that has one; 0 for none.
     pub(crate) fn head(&self, price: Ticks) -> u32 {
         self.level(price).map_or(0, |level| level.head)
-    }
-
-    /// Takes shown lots off a level whose order shows as many less.
-    pub(crate) fn shrink(&mut self, price: Ticks, lots: Lots) {
-        if let Some(place) = self.place(price) {
-            self.levels[place].lots -= lots;
-        } else if let Some(level) = self.far.get_mut(&price) {
-            level.lots -= lots;
-        }
     }
 
     fn is_better(&self, price: Ticks, than: Ticks) -> bool {

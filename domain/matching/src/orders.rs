@@ -217,10 +217,13 @@ impl Orders {
 
     /// Splits what is left into a shown and a hidden part.
     pub(crate) fn show(&mut self, slot: u32, left: Lots) {
-        let display = self.cold(slot).display;
-        let shown = if display == 0 { left } else { left.min(display) };
-        self.node_mut(slot).shown = shown;
-        self.cold_mut(slot).hidden = left - shown;
+        let node = &mut self.nodes[slot as usize];
+        node.shown = left;
+        if node.iceberg() {
+            let cold = &mut self.cold[slot as usize];
+            node.shown = left.min(cold.display);
+            cold.hidden = left - node.shown;
+        }
     }
 
     pub(crate) fn view(&self, slot: u32) -> Open {

@@ -129,24 +129,28 @@ impl Book {
         events: &mut Vec<Event>,
     ) -> Result<(), Refused> {
         self.orders.sweep();
-        let open = self.view(slot);
-        let left = total.saturating_sub(open.total - open.left);
+        let (node, old) = (*self.orders.node(slot), self.orders.left(slot));
+        let left = total.saturating_sub(self.orders.cold(slot).total - old);
         if left == 0 {
             self.end(slot, End::Cancelled, events);
             return Ok(());
         }
-        if limit == open.limit && left <= open.left {
-            self.shorten(slot, open.left - left);
+        if limit == node.limit && left <= old {
+            self.shorten(slot, old - left);
             self.orders.cold_mut(slot).total = total;
             events.push(self.set_event(slot, false));
             return Ok(());
         }
+        let side = node.side();
+        let best = self.ladder(side.opposite()).best();
+        let takes = !auction && best != 0 && side.reaches(limit, best);
         if auction {
-            self.examine_in_auction(open.owner, open.side, limit)?;
-        } else {
-            let again = Place {
+            self.examine_in_auction(node.owner, side, limit)?;
+        } else if takes {
+            let open = self.view(slot);
+            self.examine(&Place {
                 owner: open.owner,
-                side: open.side,
+                side,
                 limit,
                 lots: left,
                 value: 0,
@@ -156,24 +160,24 @@ impl Book {
                 stop: 0,
                 expires_at: open.expires_at,
                 self_trade: open.self_trade,
-            };
-            self.examine(&again)?;
+            })?;
         }
-        self.lift(slot);
-        self.orders.node_mut(slot).limit = limit;
-        self.orders.node_mut(slot).shown = left;
         self.orders.cold_mut(slot).total = total;
-        let best = self.ladder(open.side.opposite()).best();
-        if auction || best == 0 || !open.side.reaches(limit, best) {
-            self.rest_again(slot, left, events);
-        } else {
+        if takes {
+            self.lift(slot);
+            let node = self.orders.node_mut(slot);
+            (node.limit, node.shown) = (limit, left);
             events.push(Event::Lifted {
-                order: open.order,
+                order: OrderNo(node.order),
                 slot,
                 left,
                 triggered: false,
             });
             self.take_lifted(slot, events);
+        } else {
+            self.sides[side as usize].unlink(&mut self.orders.nodes, node.limit, slot);
+            self.orders.node_mut(slot).limit = limit;
+            self.rest_again(slot, left, events);
         }
         if !auction {
             self.cascade(events);
@@ -204,10 +208,10 @@ impl Book {
     }
 
     fn next_triggered(&self) -> Option<u32> {
-        if self.last == 0 {
+        let [buys, sells] = &self.stops;
+        if self.last == 0 || (buys.is_empty() && sells.is_empty()) {
             return None;
         }
-        let [buys, sells] = &self.stops;
         let buy = buys.first_key_value().filter(|(stop, _)| **stop <= self.last);
         let sell = || sells.last_key_value().filter(|(stop, _)| **stop >= self.last);
         buy.or_else(sell).map(|(_, level)| level.head)
@@ -246,13 +250,13 @@ impl Book {
     }
 
     pub(crate) fn set_event(&self, slot: u32, requeued: bool) -> Event {
-        let open = self.view(slot);
+        let node = self.orders.node(slot);
         Event::Set {
-            order: open.order,
+            order: OrderNo(node.order),
             slot,
-            limit: open.limit,
-            total: open.total,
-            left: open.left,
+            limit: node.limit,
+            total: self.orders.cold(slot).total,
+            left: self.orders.left(slot),
             requeued,
         }
     }
@@ -261,10 +265,7 @@ impl Book {
     pub(crate) fn shorten(&mut self, slot: u32, lots: Lots) {
         let hidden = self.orders.cold(slot).hidden.min(lots);
         self.orders.cold_mut(slot).hidden -= hidden;
-        let node = self.orders.node_mut(slot);
-        node.shown -= lots - hidden;
-        let (side, limit) = (node.side() as usize, node.limit);
-        self.sides[side].shrink(limit, lots - hidden);
+        self.orders.node_mut(slot).shown -= lots - hidden;
         self.touch(slot);
     }
 

@@ -52,6 +52,20 @@ fn open(order: u64, limit: Ticks, left: u64) -> Open {
     }
 }
 
+/// f051: a market of tiny lots at a tiny price costs little to fill with more lots than 64 bits count.
+#[test]
+fn f051_more_lots_at_one_price_than_64_bits_count_are_no_trouble() {
+    let mut book = Book::new(SIZES);
+    let huge = 1 << 63;
+    for owner in 1..=3 {
+        place(&mut book, &limit(owner, Side::Buy, 1, huge));
+    }
+    assert_eq!(book.depth(Side::Buy).collect::<Vec<_>>(), [(1, 3 << 63)]);
+    place(&mut book, &limit(4, Side::Sell, 1, huge));
+    place(&mut book, &limit(4, Side::Sell, 1, 5));
+    assert_eq!(book.depth(Side::Buy).collect::<Vec<_>>(), [(1, (2 << 63) - 5)]);
+}
+
 #[test]
 fn depth_shows_each_price_once_best_first() {
     let mut book = Book::new(SIZES);

@@ -28,6 +28,43 @@ fn read_released(name: &str, make: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// What the fuzzer begins with (`fuzz/corpus`), made by the streams of these tests.
+#[test]
+fn the_fuzzers_first_inputs_are_made_of_these_streams() {
+    for (seed, count) in [(31, 45), (32, 80), (33, 200)] {
+        let (mut stream, mut desk) = (Stream::new(seed), Desk::new(SIZES));
+        let (mut commands, mut accounts, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..count {
+            let _ = stream.next(&mut desk);
+            commands.extend(desk.decided.take());
+            accounts.append(&mut desk.batch.accounts);
+            rows.append(&mut desk.batch.rows);
+        }
+        let row = rows.last().unwrap();
+        let last = LastRow {
+            id: row.id,
+            command: row.command,
+            fingerprint: row.fingerprint,
+        };
+        let snapshot = desk.engine.to_snapshot(last);
+        // The target puts magic, version, length and checksum around it.
+        let inside = snapshot[18..snapshot.len() - 32].to_vec();
+        for (target, bytes) in [
+            ("command", serde_json::to_vec(&commands).unwrap()),
+            ("journal", codec::write(&accounts, &rows)),
+            ("snapshot", inside),
+        ] {
+            let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus"));
+            let path = path.join(target).join(format!("stream-{seed}"));
+            if is_updating() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(&path, &bytes).unwrap();
+            }
+            assert!(std::fs::read(&path).unwrap() == bytes, "{}", path.display());
+        }
+    }
+}
+
 /// All rows of the first `count` commands of a stream, and its desk.
 fn played(seed: u64, count: usize) -> (Desk, Vec<AccountRow>, Vec<JournalRow>) {
     let (mut stream, mut desk) = (Stream::new(seed), Desk::new(SIZES));

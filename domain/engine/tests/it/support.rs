@@ -196,6 +196,8 @@ pub struct Desk {
     pub replica: Engine,
     pub keeper: Bookkeeper,
     pub batch: Batch,
+    /// The last command.
+    pub decided: Option<Command>,
     pub projection: Projection,
     sizes: Sizes,
     pub next: u128,
@@ -214,6 +216,7 @@ impl Desk {
             replica: engine(),
             keeper: Bookkeeper::default(),
             batch: Batch::default(),
+            decided: None,
             projection: Projection::default(),
             sizes,
             next: 0,
@@ -254,6 +257,7 @@ impl Desk {
     /// Decides a command; its rows stay in `batch` and have gone to the replica and the bookkeeper.
     pub fn apply(&mut self, command: &Command) -> Result<(), Refusal> {
         self.batch.clear();
+        self.decided = Some(command.clone());
         let outcome = self.engine.apply(command, &mut self.batch);
         for account in &self.batch.accounts {
             self.replica.replay_account(account).unwrap();

@@ -146,7 +146,7 @@ impl Restore {
 
     /// The engine as of journal id `sequence`, to which the tail is then replayed.
     pub fn finish(mut self, sequence: u64) -> Result<Engine, ReplayError> {
-        self.finish_markets();
+        self.finish_markets()?;
         let orders = self.engine.held_by_orders();
         self.engine
             .ledger

@@ -37,6 +37,16 @@ impl Accounts {
         self.keys.len()
     }
 
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        self.by_key.reserve(more);
+        self.keys.reserve(more);
+        self.totals.reserve(more);
+        self.held.reserve(more);
+        self.changed.reserve(more);
+        self.changes.reserve(more);
+    }
+
     pub(crate) fn find(&self, key: &AccountKey) -> Option<AccountId> {
         self.by_key.get(key).copied()
     }

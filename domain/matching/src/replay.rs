@@ -12,9 +12,28 @@ pub enum Impossible {
     /// An order of this number is or was open.
     #[error("order {0:?} was placed before")]
     Twice(OrderNo),
-    /// The order has less than that, or hides more than it has.
+    /// The order has less than that, hides more than it has, or has none.
     #[error("the lots of order {0:?} do not fit")]
     Lots(OrderNo),
+    /// No order has this limit.
+    #[error("the limit of order {0:?} is no price")]
+    Limit(OrderNo),
+    /// No order has this number yet, nor will one for a long time.
+    #[error("the number of order {0:?} is out of reach")]
+    Number(OrderNo),
+}
+
+/// What is stored in signed columns. Far enough from the end that nothing overflows beyond it.
+const TICKS_MAX: Ticks = i64::MAX.cast_unsigned();
+/// As many orders a market will never have.
+const NUMBER_MAX: u64 = 1 << 62;
+
+fn check_limit(order: OrderNo, limit: Ticks) -> Result<(), Impossible> {
+    if (1..=TICKS_MAX).contains(&limit) {
+        Ok(())
+    } else {
+        Err(Impossible::Limit(order))
+    }
 }
 
 impl Book {
@@ -33,10 +52,14 @@ impl Book {
     }
 
     /// Counts a number as given.
-    pub fn replay_number(&mut self, order: OrderNo) {
+    pub fn replay_number(&mut self, order: OrderNo) -> Result<(), Impossible> {
+        if order.0 > NUMBER_MAX {
+            return Err(Impossible::Number(order));
+        }
         if order.0 >= self.index.next() {
             self.index.advance_to(order.0);
         }
+        Ok(())
     }
 
     /// Opens an order at the end of its queue. Numbers are ascending.
@@ -77,10 +100,11 @@ impl Book {
     }
 
     fn insert(&mut self, open: &Open) -> Result<u32, Impossible> {
-        if open.shown > open.left || open.left > open.total {
+        if open.shown == 0 || open.shown > open.left || open.left > open.total {
             return Err(Impossible::Lots(open.order));
         }
-        self.replay_number(open.order);
+        check_limit(open.order, open.limit)?;
+        self.replay_number(open.order)?;
         Ok(self.admit(open))
     }
 
@@ -118,16 +142,17 @@ impl Book {
         requeued: bool,
     ) -> Result<u32, Impossible> {
         let slot = self.open_slot(order)?;
+        if left == 0 || left > total {
+            return Err(Impossible::Lots(order));
+        }
         if requeued {
-            if left > total {
-                return Err(Impossible::Lots(order));
-            }
+            check_limit(order, limit)?;
             self.lift(slot);
             self.orders.node_mut(slot).limit = limit;
             self.orders.show(slot, left);
             self.enqueue(slot);
         } else {
-            let less = self.orders.left(slot).checked_sub(left).filter(|_| left > 0);
+            let less = self.orders.left(slot).checked_sub(left);
             self.shorten(slot, less.ok_or(Impossible::Lots(order))?);
         }
         self.orders.cold_mut(slot).total = total;

@@ -175,6 +175,24 @@ fn what_cannot_have_happened_is_not_replayed() {
         book.replay_set(order, 100, 5, 6, true),
         Err(Impossible::Lots(order))
     );
+    assert_eq!(
+        book.replay_set(order, 100, 5, 0, true),
+        Err(Impossible::Lots(order))
+    );
+    let number = OrderNo(9);
+    assert_eq!(book.replay_open(&open(9, 100, 0)), Err(Impossible::Lots(number)));
+    for limit in [0, u64::MAX] {
+        let opened = book.replay_open(&open(9, limit, 5));
+        assert_eq!(opened, Err(Impossible::Limit(number)));
+        let set = book.replay_set(order, limit, 5, 5, true);
+        assert_eq!(set, Err(Impossible::Limit(order)));
+    }
+    let never = OrderNo(u64::MAX);
+    assert_eq!(
+        book.replay_open(&open(u64::MAX, 100, 5)),
+        Err(Impossible::Number(never))
+    );
+    assert_eq!(book.replay_number(never), Err(Impossible::Number(never)));
     book.replay_fill(order, 5).unwrap();
     assert_eq!(book.replay_end(order), Err(Impossible::NotOpen(order)));
     assert_eq!(book.replay_lift(order, 1), Err(Impossible::NotOpen(order)));

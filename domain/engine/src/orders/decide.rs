@@ -16,6 +16,8 @@ use crate::{Action, Batch, Engine, Refusal, RowKind};
 
 /// The most orders that one command expires.
 pub(crate) const EXPIRE_MAX: usize = 1_000;
+/// The most orders that a market may allow a person.
+const OPEN_ORDERS_MAX: u32 = 10_000;
 /// The most fee tiers.
 pub(crate) const TIERS_MAX: usize = 64;
 
@@ -41,7 +43,8 @@ pub(crate) fn check(action: &Action) -> Result<(), Refusal> {
         | Action::SetMarketState { .. }
         | Action::SetFeeTier { .. } => Ok(()),
         Action::CreateMarket { market, spec } => {
-            if !(1..=MarketId::MAX).contains(&market.0) {
+            // All of a person's orders are cancelled by one command.
+            if !(1..=MarketId::MAX).contains(&market.0) || spec.open_orders_max > OPEN_ORDERS_MAX {
                 return Err(Refusal::MarketSpec);
             }
             spec.resolve().map(|_| ())

@@ -301,12 +301,14 @@ impl Restore {
     }
 
     /// Puts the restored orders into their queues and the numbers where they were.
-    pub(crate) fn finish_markets(&mut self) {
+    pub(crate) fn finish_markets(&mut self) -> Result<(), ReplayError> {
         for market in self.engine.trading.markets_mut() {
             market.book.restore_queues();
             if let Some(order) = self.last_orders.get(&market.id) {
-                market.book.replay_number(*order);
+                let counted = market.book.replay_number(*order);
+                counted.map_err(|source| ReplayError::ProjectedOrder(market.id, source))?;
             }
         }
+        Ok(())
     }
 }

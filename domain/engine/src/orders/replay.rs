@@ -163,8 +163,8 @@ impl Engine {
         market.refresh(seat, &self.ledger);
         market.changed = true;
         if flags.end().is_some() {
-            market.book.replay_number(part.order);
-            return Ok(());
+            let counted = market.book.replay_number(part.order);
+            return counted.map_err(|source| ReplayError::Book { id: row.id, source });
         }
         let hides = part.display > 0 && !flags.is_waiting();
         let open = Open {

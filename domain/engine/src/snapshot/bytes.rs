@@ -188,11 +188,12 @@ impl<'a> Reader<'a> {
         Ok(Some(from_micros(micros.cast_signed())))
     }
 
-    /// How many of something follow.
+    /// How many of something follow. Room may be made for as many.
     pub(super) fn count(&mut self, what: &'static str) -> Result<u64, SnapshotError> {
+        /// The smallest thing that is counted, a fee, has 8 bytes.
+        const LEAST: usize = 8;
         let count = self.u64(what)?;
-        // Each takes a byte at least.
-        if count > self.bytes.len() as u64 {
+        if count > (self.bytes.len() / LEAST) as u64 {
             return Err(self.refuse(what));
         }
         Ok(count)

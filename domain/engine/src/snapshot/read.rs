@@ -78,6 +78,7 @@ fn whole(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
 fn accounts(from: &mut Reader<'_>, restore: &mut Restore, shard: u16) -> Result<(), SnapshotError> {
     let count = from.count("the number of accounts")?;
     let count = u32::try_from(count).map_err(|_| from.refuse("the number of accounts"))?;
+    restore.engine.ledger.reserve_accounts(count as usize);
     for id in 1..=count {
         let owner = from.maybe_uuid("an owner")?.map_or(Owner::House, Owner::User);
         let purpose = from.choice("a purpose", Purpose::from_code)?;

@@ -547,6 +547,14 @@ fn a_market_whose_ticks_and_lots_make_fractions_is_refused() {
             },
             Refusal::AssetOutOfRange,
         ),
+        // More than one command cancels.
+        (
+            MarketSpec {
+                open_orders_max: 10_001,
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
         // A trade of this size would not fit 128 bits with its fee.
         (
             MarketSpec {

@@ -7,6 +7,11 @@ use crate::{AccountId, AccountKey, Hold, HoldState, Normal};
 use ferrex_ids::HoldId;
 
 impl Ledger {
+    /// Makes room for so many more accounts.
+    pub fn reserve_accounts(&mut self, more: usize) {
+        self.accounts.reserve(more);
+    }
+
     /// Opens an account that was opened before; it must be the next one.
     pub fn replay_account(&mut self, id: AccountId, key: AccountKey) -> Result<(), Impossible> {
         if self.accounts.len() + 1 != id.0 as usize || self.accounts.find(&key).is_some() {
@@ -109,6 +114,7 @@ impl Ledger {
     pub fn replay_post(&mut self, id: HoldId, credit: AccountId, amount: u128) -> Result<(), Impossible> {
         let hold = *self.holds.find(id).ok_or(Impossible::HoldNotOpen(id))?;
         let left = hold.left.checked_sub(amount).ok_or(Impossible::HoldAmount(id))?;
+        self.holds_at_least(&hold, amount)?;
         self.lower_hold(&hold, left);
         self.replay_transfer(hold.account, credit, amount)
     }
@@ -119,7 +125,16 @@ impl Ledger {
         if hold.left != amount {
             return Err(Impossible::HoldAmount(id));
         }
+        self.holds_at_least(&hold, amount)?;
         self.lower_hold(&hold, 0);
+        Ok(())
+    }
+
+    /// Damaged rows about orders may have given back what a hold has set aside.
+    fn holds_at_least(&self, hold: &Hold, amount: u128) -> Result<(), Impossible> {
+        if self.accounts.held(hold.account) < amount {
+            return Err(Impossible::BalanceRange(hold.account.0));
+        }
         Ok(())
     }
 }

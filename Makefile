@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: orders crashes help run demo test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
+.PHONY: orders crashes fuzz help run demo test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -63,6 +63,10 @@ orders: ## Ten million random orders, engine against oracle (minutes; `make test
 crashes: ## Kills engines 200 times and stops their database 50 times, under load (ten minutes; `make test` does 6 and 2)
 	@scripts/tools.sh test
 	FERREX_KILLS=200 FERREX_STOPS=50 $(cargo) test $(CARGO_LOCKED) -p ferrex-engine --test it crashes:: -- --nocapture
+
+fuzz: ## Runs each fuzz target for a minute (FERREX_FUZZ_SECONDS), beginning with fuzz/corpus
+	@scripts/tools.sh build
+	@CARGO_LOCKED="$(CARGO_LOCKED)" scripts/fuzz.sh
 
 bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised build)
 	@scripts/tools.sh test

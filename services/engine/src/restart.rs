@@ -80,9 +80,11 @@ async fn from_snapshot(
     end: u64,
 ) -> Result<Engine, Error> {
     for stored in store::snapshots(&mut *connection, shard).await? {
+        // A projection that was made empty to be written anew must hear of every change.
+        if (reached + 1..=end).contains(&stored.journal_id) {
+            continue;
+        }
         let refused = match read(connection, shard, end, stored).await? {
-            // A projection that was made empty to be written anew must hear of every change.
-            Ok(snapshot) if snapshot.last.id > reached => continue,
             Ok(snapshot) => return Ok(snapshot.engine),
             Err(refused) => refused,
         };

@@ -51,8 +51,6 @@ macro_rules! warehouse {
             .on_event::<Ordered, _>(|delivery, event, tx| {
                 Box::pin(async move { write_effect(tx, delivery, event.number, $worker).await })
             })
-            .accept_nestjs::<Stock>()
-            .accept_nestjs::<Ordered>()
     };
 }
 

@@ -43,16 +43,17 @@ fn password() -> SecretString {
     SecretString::from("test")
 }
 
-/// Defines a message type of a case's own, since broker and topics are shared by the cases.
+/// Defines a message type of a case's own, since broker and topics are shared by the cases. A third word gives it a topic of
+/// its own beside others of the case.
 macro_rules! message {
-    ($name:ident, $case:literal) => {
+    ($name:ident, $case:literal $(, $aggregate:literal)?) => {
         #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
         struct $name {
             number: i64,
         }
         impl ferrex_contracts::Message for $name {
             const TYPE: &'static str = concat!("svc.", $case, ".", stringify!($name));
-            const TOPIC: &'static str = concat!("svc.", $case, ".v1");
+            const TOPIC: &'static str = concat!("svc.", $case, $(".", $aggregate,)? ".v1");
         }
     };
 }

@@ -22,7 +22,7 @@ messages! {
         reference: Uuid,
         /// The command's time.
         at: Timestamp,
-        /// What it moved.
+        /// What it moved: each movement as its debit and then its credit.
         entries: Vec<Entry>,
         /// What it did to holds.
         holds: Vec<HoldChange>,

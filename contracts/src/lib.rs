@@ -15,6 +15,7 @@ pub mod engine;
 pub mod envelope;
 pub mod notifications;
 pub mod payment;
+mod payment_markets;
 pub mod signer;
 pub mod webhooks;
 

@@ -5,8 +5,9 @@ use ferrex_money::{Amount, AssetId, Decimals};
 use ferrex_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::MarketState;
 use crate::{Decision, Done, StaffAction};
+
+pub use crate::payment_markets::*;
 
 messages! {
     /// An amount as people read it, so that a reader needs no registry.
@@ -315,69 +316,6 @@ messages! {
         /// Whether withdrawals are taken.
         withdrawals_enabled: bool,
     }
-    /// Makes a market, halted. What it is cannot be changed afterwards.
-    CreateMarket {
-        /// What it trades, and within which bounds.
-        terms: MarketTerms,
-        /// Who decided, and why.
-        by: StaffAction,
-    }
-    /// Changes what may happen in a market.
-    SetMarketState {
-        /// Its symbol.
-        symbol: String,
-        /// The new state.
-        state: MarketState,
-        /// Who decided, and why.
-        by: StaffAction,
-    }
-    /// Asks for all markets.
-    ListMarkets {}
-    /// All markets.
-    MarketRegistry {
-        /// By number.
-        markets: Vec<MarketView>,
-    }
-    /// A market.
-    MarketView {
-        /// Its number.
-        market: u32,
-        /// Its symbol, such as `ETH-USDT`.
-        symbol: String,
-        /// What it trades, and within which bounds.
-        terms: MarketTerms,
-        /// What may happen in it; none until the engine has made it.
-        state: Option<MarketState>,
-    }
-    /// What a market trades. Prices are in smallest units of the quote asset for one whole unit of the base asset.
-    MarketTerms {
-        /// What is bought and sold.
-        base: AssetId,
-        /// What it is paid with.
-        quote: AssetId,
-        /// The step of prices.
-        tick: Amount,
-        /// The step of quantities.
-        lot: Amount,
-        /// The highest price.
-        price_max: Amount,
-        /// The smallest quantity of an order.
-        quantity_min: Amount,
-        /// The largest quantity of an order.
-        quantity_max: Amount,
-        /// The smallest value of an order, in the quote asset.
-        value_min: Amount,
-        /// How far a price may lie from the last trade's, in millionths of it; 0 for no bound.
-        band_ppm: u32,
-        /// How many orders a person may have open.
-        open_orders_max: u32,
-        /// Takes the place of the last trade's price before the first trade.
-        reference_price: Option<Amount>,
-        /// Fee of an order that rested, in millionths of what is received.
-        maker_ppm: u32,
-        /// Fee of an order that came, in millionths of what is received.
-        taker_ppm: u32,
-    }
     /// Asks for the registry.
     ListAssets {}
     /// The registry.
@@ -436,9 +374,6 @@ requests! { "payment.requests.v1":
     CreateAsset = "payment.asset.create" -> AssetView,
     UpdateAsset = "payment.asset.update" -> AssetView,
     ListAssets = "payment.asset.list" -> AssetRegistry,
-    CreateMarket = "payment.market.create" -> MarketView,
-    SetMarketState = "payment.market.set_state" -> MarketView,
-    ListMarkets = "payment.market.list" -> MarketRegistry,
 }
 
 /// Which way an entry changes an account.

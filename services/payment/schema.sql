@@ -103,6 +103,21 @@ CREATE TABLE customer (
 COMMENT ON TABLE customer IS 'What payment knows of a person, learned from core.user.v1; no contact data';
 GRANT DELETE, INSERT, SELECT, UPDATE ON customer TO ferrex_payment;
 
+CREATE TABLE daily_volume (
+    user_id  uuid NOT NULL,
+    market   integer NOT NULL,
+    day      date NOT NULL,
+    quantity numeric NOT NULL,
+    value    numeric NOT NULL,
+    CONSTRAINT daily_volume_pkey PRIMARY KEY (user_id, market, day),
+    CONSTRAINT daily_volume_market_fkey FOREIGN KEY (market) REFERENCES payment.market(id),
+    CONSTRAINT daily_volume_quantity_check CHECK ((quantity > (0)::numeric)),
+    CONSTRAINT daily_volume_value_check CHECK ((value > (0)::numeric))
+);
+COMMENT ON TABLE daily_volume IS 'What each person traded, by market and day; the sums of table trade';
+CREATE INDEX daily_volume_day ON daily_volume USING btree (day);
+GRANT INSERT, SELECT, UPDATE ON daily_volume TO ferrex_payment;
+
 CREATE TABLE deposit (
     id                   uuid NOT NULL,
     network              text NOT NULL,
@@ -167,6 +182,32 @@ CREATE TABLE deposit_closing (
 );
 COMMENT ON TABLE deposit_closing IS 'What staff did about deposits that the ledger cannot hold, append-only';
 GRANT INSERT, SELECT ON deposit_closing TO ferrex_payment;
+
+CREATE TABLE fee_schedule (
+    version bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    asset   integer NOT NULL,
+    volumes numeric(39,0)[] NOT NULL,
+    staff   uuid NOT NULL,
+    reason  text NOT NULL,
+    set_at  timestamp with time zone NOT NULL,
+    CONSTRAINT fee_schedule_pkey PRIMARY KEY (version),
+    CONSTRAINT fee_schedule_asset_fkey FOREIGN KEY (asset) REFERENCES payment.asset(id),
+    CONSTRAINT fee_schedule_volumes_check CHECK ((cardinality(volumes) <= 63))
+);
+COMMENT ON TABLE fee_schedule IS 'Which 30-day volume gives which fee tier; the newest version holds';
+GRANT INSERT, SELECT ON fee_schedule TO ferrex_payment;
+
+GRANT SELECT, USAGE ON fee_schedule_version_seq TO ferrex_payment;
+
+CREATE TABLE fee_tier (
+    user_id uuid NOT NULL,
+    tier    smallint NOT NULL,
+    set_at  timestamp with time zone NOT NULL,
+    CONSTRAINT fee_tier_pkey PRIMARY KEY (user_id),
+    CONSTRAINT fee_tier_tier_check CHECK (((tier >= 0) AND (tier <= 63)))
+);
+COMMENT ON TABLE fee_tier IS 'The tier that the engine was last told of a person; nobody else has one above 0';
+GRANT INSERT, SELECT, UPDATE ON fee_tier TO ferrex_payment;
 
 CREATE TABLE flow (
     id            uuid NOT NULL,
@@ -308,11 +349,14 @@ CREATE TABLE market (
     created_at timestamp with time zone NOT NULL,
     state      text,
     sequence   bigint NOT NULL DEFAULT 0,
+    fees       jsonb,
+    last_price numeric(39,0),
     CONSTRAINT market_pkey PRIMARY KEY (id),
     CONSTRAINT market_symbol_unique UNIQUE (symbol),
     CONSTRAINT market_base_fkey FOREIGN KEY (base) REFERENCES payment.asset(id),
     CONSTRAINT market_check CHECK ((base <> quote)),
     CONSTRAINT market_id_check CHECK (((id >= 1) AND (id <= 65535))),
+    CONSTRAINT market_last_price_check CHECK ((last_price > (0)::numeric)),
     CONSTRAINT market_quote_fkey FOREIGN KEY (quote) REFERENCES payment.asset(id),
     CONSTRAINT market_sequence_check CHECK ((sequence >= 0)),
     CONSTRAINT market_state_check CHECK ((state = ANY (ARRAY['open'::text, 'cancel_only'::text, 'halted'::text, 'auction'::text])))
@@ -334,7 +378,9 @@ CREATE TABLE movement (
     released  numeric(39,0) NOT NULL DEFAULT 0,
     owed      numeric(39,0) NOT NULL DEFAULT 0,
     repaid    numeric(39,0) NOT NULL DEFAULT 0,
-    CONSTRAINT movement_pkey PRIMARY KEY (user_id, sequence, asset)
+    fee       numeric(39,0) NOT NULL DEFAULT 0,
+    CONSTRAINT movement_pkey PRIMARY KEY (user_id, sequence, asset),
+    CONSTRAINT movement_fee_check CHECK ((fee >= (0)::numeric))
 );
 COMMENT ON TABLE movement IS 'What each command did to each person''s accounts, from engine.journal.v1; append-only';
 GRANT INSERT, SELECT ON movement TO ferrex_payment;
@@ -358,6 +404,16 @@ CREATE TABLE network (
 );
 COMMENT ON TABLE network IS 'Chains that are followed; key and chain id are fixed for ever';
 GRANT INSERT, SELECT ON network TO ferrex_payment;
+
+CREATE TABLE order_batch (
+    id       uuid NOT NULL,
+    user_id  uuid NOT NULL,
+    steps    jsonb NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    CONSTRAINT order_batch_pkey PRIMARY KEY (id)
+);
+COMMENT ON TABLE order_batch IS 'Batches of orders, cancels and amendments, append-only';
+GRANT INSERT, SELECT ON order_batch TO ferrex_payment;
 
 CREATE TABLE outbox (
     seq          bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -458,8 +514,11 @@ CREATE TABLE placed_order (
     filled          numeric(39,0) NOT NULL DEFAULT 0,
     filled_value    numeric(39,0) NOT NULL DEFAULT 0,
     fee             numeric(39,0) NOT NULL DEFAULT 0,
+    stop            numeric(39,0),
+    waiting         boolean NOT NULL DEFAULT false,
     CONSTRAINT placed_order_pkey PRIMARY KEY (id),
     CONSTRAINT placed_order_number_unique UNIQUE (market, number),
+    CONSTRAINT placed_order_check CHECK (((NOT waiting) OR (stop IS NOT NULL))),
     CONSTRAINT placed_order_client_order_id_check CHECK (((length(client_order_id) >= 1) AND (length(client_order_id) <= 64))),
     CONSTRAINT placed_order_fee_check CHECK ((fee >= (0)::numeric)),
     CONSTRAINT placed_order_filled_check CHECK ((filled >= (0)::numeric)),
@@ -470,15 +529,18 @@ CREATE TABLE placed_order (
     CONSTRAINT placed_order_quantity_check CHECK ((quantity >= (0)::numeric)),
     CONSTRAINT placed_order_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
     CONSTRAINT placed_order_status_check CHECK ((status = ANY (ARRAY['requested'::text, 'open'::text, 'filled'::text, 'cancelled'::text, 'expired'::text, 'unfilled'::text, 'self_trade'::text, 'refused'::text, 'lapsed'::text]))),
+    CONSTRAINT placed_order_stop_check CHECK ((stop > (0)::numeric)),
     CONSTRAINT placed_order_tif_check CHECK ((tif = ANY (ARRAY['gtc'::text, 'ioc'::text, 'fok'::text, 'post_only'::text]))),
     CONSTRAINT placed_order_value_check CHECK ((value > (0)::numeric))
 );
 COMMENT ON TABLE placed_order IS 'Orders: what was asked for, and where it stands by engine.market.v1';
+CREATE INDEX placed_order_client ON placed_order USING btree (user_id, client_order_id, id DESC) WHERE (client_order_id IS NOT NULL);
 CREATE UNIQUE INDEX placed_order_client_unique ON placed_order USING btree (user_id, client_order_id) WHERE (status = ANY (ARRAY['requested'::text, 'open'::text]));
 CREATE INDEX placed_order_expiring ON placed_order USING btree (expires_at) WHERE ((status = 'open'::text) AND (expires_at IS NOT NULL));
 CREATE INDEX placed_order_open ON placed_order USING btree (user_id, id DESC) WHERE (status = ANY (ARRAY['requested'::text, 'open'::text]));
 CREATE INDEX placed_order_requested ON placed_order USING btree (placed_at) WHERE (status = 'requested'::text);
 CREATE INDEX placed_order_user ON placed_order USING btree (user_id, id DESC);
+CREATE INDEX placed_order_waiting ON placed_order USING btree (market, side, stop) WHERE ((status = 'open'::text) AND waiting);
 GRANT INSERT, SELECT ON placed_order TO ferrex_payment;
 
 CREATE TABLE revoked_session (

@@ -25,7 +25,9 @@ mod service;
 pub use config::Config;
 pub use error::Error;
 pub use schedules::model::{CatchUp, Due, Expression, Schedule};
-pub use schedules::seeds::{DELIVERY_RETRY, HOLD_EXPIRY, LEDGER_AUDIT, ORDER_EXPIRY, SESSION_CLEANUP};
+pub use schedules::seeds::{
+    DELIVERY_RETRY, FEE_TIERS, HOLD_EXPIRY, LEDGER_AUDIT, ORDER_EXPIRY, SESSION_CLEANUP,
+};
 pub use schedules::store::ScheduleRow;
 pub use schema::{MIGRATIONS, SCHEMA};
 pub use service::{Dependencies, Service, build};

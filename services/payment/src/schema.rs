@@ -35,6 +35,11 @@ const OWN: MigrationSet = MigrationSet {
             name: "markets and orders",
             sql: include_str!("../migrations/0006_trading.sql"),
         },
+        Migration {
+            version: 7,
+            name: "stops, batches and fee tiers",
+            sql: include_str!("../migrations/0007_trading_day.sql"),
+        },
     ],
 };
 
@@ -46,13 +51,16 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     // What an asset or network is cannot be changed (F24, H049), and what happened to money cannot be unsaid (I10).
     after_grants: "
         REVOKE UPDATE, DELETE ON asset, network, idempotency, movement, chain_reorganisation, foreign_transaction,
-            transfer, withdrawal, deposit_closing, wallet_release, market, placed_order, trade FROM ferrex_payment;
+            transfer, withdrawal, deposit_closing, wallet_release, market, placed_order, trade,
+            order_batch, fee_schedule FROM ferrex_payment;
         GRANT UPDATE (deposit_minimum, withdrawal_minimum, withdrawal_fee, approval_threshold, deposits_enabled,
             withdrawals_enabled, changed_at) ON asset TO ferrex_payment;
         GRANT UPDATE (name, rpc_urls, confirmations, enabled, halted_because, changed_at) ON network TO ferrex_payment;
         GRANT UPDATE (status) ON transfer TO ferrex_payment;
-        GRANT UPDATE (state, sequence) ON market TO ferrex_payment;
-        GRANT UPDATE (number, price, quantity, status, refusal, filled, filled_value, fee) ON placed_order TO ferrex_payment;
+        GRANT UPDATE (state, sequence, fees, last_price) ON market TO ferrex_payment;
+        GRANT UPDATE (number, price, quantity, status, refusal, filled, filled_value, fee,
+            waiting) ON placed_order TO ferrex_payment;
+        REVOKE DELETE ON daily_volume, fee_tier FROM ferrex_payment;
         GRANT UPDATE (status, waiting_for, is_final) ON withdrawal TO ferrex_payment;
         REVOKE DELETE ON deposit, outgoing_transaction, deposit_address, wallet, chain_cursor FROM ferrex_payment;
         REVOKE UPDATE ON deposit, outgoing_transaction, deposit_address, wallet FROM ferrex_payment;

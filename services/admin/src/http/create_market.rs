@@ -1,14 +1,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use ferrex_contracts::StaffAction;
-use ferrex_contracts::payment::{self, AssetView, ListAssets, MarketTerms};
-use ferrex_money::Amount;
+use ferrex_contracts::payment::{self, ListAssets, MarketTerms};
 use ferrex_web::{Json, Problem};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::input::reason;
+use super::input::{amount, asset, reason};
 use super::market_view::MarketView;
 use crate::Admin;
 use crate::audit::{Act, act};
@@ -115,14 +114,4 @@ pub(super) async fn handle(
     };
     let market = act(&admin, &actor, what, symbol, request, |market| json!(market)).await?;
     Ok((StatusCode::CREATED, Json(market.into())))
-}
-
-fn asset<'a>(assets: &'a [AssetView], field: &str, symbol: &str) -> Result<&'a AssetView, Problem> {
-    let found = assets.iter().find(|asset| asset.symbol == symbol);
-    found.ok_or_else(|| Problem::field("admin.asset.unknown", field, "there is no asset of this symbol"))
-}
-
-fn amount(field: &str, text: &str, asset: &AssetView) -> Result<Amount, Problem> {
-    ferrex_money::parse(text, asset.decimals)
-        .map_err(|error| Problem::field("admin.amount.malformed", field, error.to_string()))
 }

@@ -95,3 +95,19 @@ pub(super) fn find(assets: &[AssetView], asset: AssetId) -> Result<&AssetView, P
     let found = assets.iter().find(|view| view.asset == asset);
     found.ok_or_else(|| Problem::not_found("admin.asset.not_found", "there is no such asset"))
 }
+
+/// The asset of a symbol that stands in a field.
+pub(super) fn asset<'a>(
+    assets: &'a [AssetView],
+    field: &str,
+    symbol: &str,
+) -> Result<&'a AssetView, Problem> {
+    let found = assets.iter().find(|asset| asset.symbol == symbol);
+    found.ok_or_else(|| Problem::field("admin.asset.unknown", field, "there is no asset of this symbol"))
+}
+
+/// An amount of an asset, in whole units.
+pub(super) fn amount(field: &str, text: &str, asset: &AssetView) -> Result<Amount, Problem> {
+    ferrex_money::parse(text, asset.decimals)
+        .map_err(|error| Problem::field("admin.amount.malformed", field, error.to_string()))
+}

@@ -16,6 +16,38 @@ pub(super) struct MarketView {
     /// What may happen in it; absent until the engine has made it.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<MarketState>,
+    /// Its fees by tier, from 0 on.
+    fees: Vec<FeeRate>,
+}
+
+/// Fees of a tier, in millionths of what is received.
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FeeRate {
+    /// Of an order that rested.
+    #[schema(maximum = 999_999, example = 1_000)]
+    maker_ppm: u32,
+    /// Of an order that came.
+    #[schema(maximum = 999_999, example = 2_000)]
+    taker_ppm: u32,
+}
+
+impl From<engine::FeeRate> for FeeRate {
+    fn from(rate: engine::FeeRate) -> Self {
+        Self {
+            maker_ppm: rate.maker_ppm,
+            taker_ppm: rate.taker_ppm,
+        }
+    }
+}
+
+impl From<FeeRate> for engine::FeeRate {
+    fn from(rate: FeeRate) -> Self {
+        Self {
+            maker_ppm: rate.maker_ppm,
+            taker_ppm: rate.taker_ppm,
+        }
+    }
 }
 
 /// What may happen in a market.
@@ -38,6 +70,7 @@ impl From<payment::MarketView> for MarketView {
             market: view.market,
             symbol: view.symbol,
             state: view.state.map(Into::into),
+            fees: view.fees.into_iter().map(Into::into).collect(),
         }
     }
 }

@@ -9,7 +9,9 @@ mod create_session;
 mod decide_approval;
 mod decide_verification;
 mod disable_staff;
+mod fee_schedule;
 mod get_approval;
+mod get_fee_schedule;
 mod get_me;
 mod get_user;
 mod get_verification;
@@ -20,6 +22,7 @@ mod list_approvals;
 mod list_assets;
 mod list_audit_entries;
 mod list_concerns;
+mod list_markets;
 mod list_sessions;
 mod list_staff;
 mod list_users;
@@ -28,6 +31,8 @@ mod market_view;
 mod put_network;
 mod resume_wallet;
 mod revoke_session;
+mod set_fee_schedule;
+mod set_market_fees;
 mod set_market_state;
 mod set_up;
 mod set_user_freeze;
@@ -73,7 +78,9 @@ fn routes() -> OpenApiRouter<Admin> {
         .routes(routes!(list_assets::handle, create_asset::handle))
         .routes(routes!(update_asset::handle))
         .routes(routes!(put_network::handle))
-        .routes(routes!(create_market::handle))
+        .routes(routes!(create_market::handle, list_markets::handle))
+        .routes(routes!(set_market_fees::handle))
+        .routes(routes!(get_fee_schedule::handle, set_fee_schedule::handle))
         .routes(routes!(set_market_state::handle))
         .routes(routes!(list_audit_entries::handle))
         .routes(routes!(verify_audit::handle))

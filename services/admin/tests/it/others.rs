@@ -7,13 +7,13 @@ use ferrex_contracts::core::{
     DecideVerification, GetUser, GetVerification, SetUserFreeze, UserView, VerificationState,
     VerificationView,
 };
-use ferrex_contracts::engine::MarketState;
-use ferrex_contracts::payment::MarketTerms;
+use ferrex_contracts::engine::{FeeRate, MarketState};
 use ferrex_contracts::payment::{
     AssetRegistry, AssetTerms, AssetView, CreateAsset, CreateMarket, DecideWithdrawal, ListAssets,
     ListMarkets, MarketRegistry, MarketView, NetworkView, PutNetwork, SetMarketState, ShownAmount,
     UpdateAsset, WithdrawalAwaitsApproval, WithdrawalView,
 };
+use ferrex_contracts::payment::{FeeSchedule, GetFeeSchedule, MarketTerms, SetFeeSchedule, SetMarketFees};
 use ferrex_contracts::{Decision, Message};
 use ferrex_fault::{Fault, Kind};
 use ferrex_ids::{UserId, VerificationId, WithdrawalId};
@@ -37,6 +37,10 @@ fn market(terms: MarketTerms, state: MarketState) -> MarketView {
         symbol: "ETH-USDT".into(),
         terms,
         state: Some(state),
+        fees: vec![FeeRate {
+            maker_ppm: 10,
+            taker_ppm: 20,
+        }],
     }
 }
 
@@ -153,6 +157,7 @@ fn asset(symbol: &str, decimals: Decimals, terms: AssetTerms) -> AssetView {
 pub(crate) fn payment(asked: &Asked) -> Router {
     let (decide, network, create, update) = (asked.clone(), asked.clone(), asked.clone(), asked.clone());
     let (make_market, set_market) = (asked.clone(), asked.clone());
+    let (fees, schedule) = (asked.clone(), asked.clone());
     Router::new("payment")
         .on_request::<DecideWithdrawal, _, _>(move |_, ask| {
             note(&decide, &ask);
@@ -212,6 +217,31 @@ pub(crate) fn payment(asked: &Asked) -> Router {
         .on_request::<SetMarketState, _, _>(move |_, ask| {
             note(&set_market, &ask);
             async move { Ok(market(market_terms(), ask.state)) }
+        })
+        .on_request::<SetMarketFees, _, _>(move |_, ask| {
+            note(&fees, &ask);
+            async move {
+                let market = market(market_terms(), MarketState::Open);
+                Ok(MarketView {
+                    fees: ask.fees,
+                    ..market
+                })
+            }
+        })
+        .on_request::<SetFeeSchedule, _, _>(move |_, ask| {
+            note(&schedule, &ask);
+            async move {
+                Ok(FeeSchedule {
+                    asset: Some(ask.asset),
+                    volumes: ask.volumes,
+                })
+            }
+        })
+        .on_request::<GetFeeSchedule, _, _>(async |_, _| {
+            Ok(FeeSchedule {
+                asset: None,
+                volumes: Vec::new(),
+            })
         })
         .on_request::<ListMarkets, _, _>(move |_, _| async move {
             let markets = vec![market(market_terms(), MarketState::Halted)];

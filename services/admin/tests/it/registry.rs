@@ -130,3 +130,57 @@ async fn markets_are_made_and_halted_through_payment_and_written_down() {
         assert!(audited.contains(&(action.into(), "done".into())), "{audited:?}");
     }
 }
+
+#[tokio::test]
+async fn fees_and_the_schedule_of_their_tiers_are_changed_through_payment_and_written_down() {
+    let world = World::start().await;
+    let (asked, token) = (Asked::default(), world.operator().await);
+    world.stand_in("payment", others::payment(&asked)).await;
+    let markets = world.get("/v1/markets", &token).await.expect(200);
+    assert_eq!(
+        markets["items"][0]["fees"],
+        json!([{ "maker_ppm": 10, "taker_ppm": 20 }])
+    );
+    let fees = json!({ "tiers": [{ "maker_ppm": 1000, "taker_ppm": 2000 }, { "maker_ppm": 0, "taker_ppm": 1000 }], "reason": "as agreed" });
+    let market = world
+        .put("/v1/markets/ETH-USDT/fees", &token, fees.clone())
+        .await
+        .expect(200);
+    assert_eq!(market["fees"], fees["tiers"]);
+    world
+        .put("/v1/markets/BTC-USDT/fees", &token, fees)
+        .await
+        .refused(404, "admin.market.not_found");
+    let none = world.get("/v1/fee-schedule", &token).await.expect(200);
+    assert_eq!(none, json!({ "volumes": [] }));
+    let schedule = json!({ "asset": "USDT", "volumes": ["100000", "1000000.5"], "reason": "as agreed" });
+    let shown = world
+        .put("/v1/fee-schedule", &token, schedule.clone())
+        .await
+        .expect(200);
+    assert_eq!(
+        shown,
+        json!({ "asset": "USDT", "volumes": ["100000", "1000000.5"] })
+    );
+    assert_eq!(
+        asked.lock().unwrap()[1].1["volumes"],
+        json!(["100000000000", "1000000500000"])
+    );
+    for (field, value, code) in [
+        ("asset", json!("BTC"), "admin.asset.unknown"),
+        ("volumes", json!(["1e3"]), "admin.amount.malformed"),
+        ("reason", json!(" "), "admin.reason.malformed"),
+    ] {
+        let mut wrong = schedule.clone();
+        wrong[field] = value;
+        let problem = world
+            .put("/v1/fee-schedule", &token, wrong)
+            .await
+            .refused(422, code);
+        assert_eq!(problem["errors"][0]["field"], field);
+    }
+    let audited = world.audited(&token).await;
+    for action in ["market.set_fees", "fee_schedule.set"] {
+        assert!(audited.contains(&(action.into(), "done".into())), "{audited:?}");
+    }
+}

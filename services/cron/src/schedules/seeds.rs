@@ -6,6 +6,8 @@ use super::model::CatchUp;
 pub const HOLD_EXPIRY: &str = "hold_expiry";
 /// Orders whose time is over are expired, those without an answer decided. Done by payment.
 pub const ORDER_EXPIRY: &str = "order_expiry";
+/// People's fee tiers follow what they have traded in 30 days. Done by payment.
+pub const FEE_TIERS: &str = "fee_tiers";
 /// The ledger's invariants are recomputed from the journal. Done by payment.
 pub const LEDGER_AUDIT: &str = "ledger_audit";
 /// Sessions, codes and tokens that are over are forgotten. Done by core.
@@ -21,7 +23,7 @@ pub(crate) struct Seed {
 }
 
 /// None of these jobs gains anything by running once for each missed minute.
-pub(crate) const SEEDS: [Seed; 5] = [
+pub(crate) const SEEDS: [Seed; 6] = [
     Seed {
         job: HOLD_EXPIRY,
         expression: "*/10 * * * * *",
@@ -30,6 +32,11 @@ pub(crate) const SEEDS: [Seed; 5] = [
     Seed {
         job: ORDER_EXPIRY,
         expression: "*/5 * * * * *",
+        catch_up: CatchUp::RunOnce,
+    },
+    Seed {
+        job: FEE_TIERS,
+        expression: "*/10 * * * *",
         catch_up: CatchUp::RunOnce,
     },
     Seed {

@@ -101,7 +101,7 @@ impl Member {
             self.service
                 .list_schedules()
                 .await
-                .is_ok_and(|all| all.len() == 5)
+                .is_ok_and(|all| all.len() == 6)
         })
         .await;
         let hourly = Schedule::parse("0 * * * *", "UTC", catch_up).unwrap();

@@ -29,6 +29,7 @@ async fn the_jobs_are_there_from_the_first_start() {
         jobs,
         [
             "delivery_retry",
+            "fee_tiers",
             "hold_expiry",
             "ledger_audit",
             "order_expiry",

@@ -13,6 +13,7 @@ pub(super) fn register(router: Router, payment: &Payment) -> Router {
         Box::pin(async move {
             match tick.job.as_str() {
                 jobs::hold_expiry::JOB => jobs::hold_expiry::run(&payment.context).await,
+                jobs::fee_tiers::JOB => jobs::fee_tiers::run(&payment.context).await,
                 jobs::order_expiry::JOB => jobs::order_expiry::run(&payment.context).await,
                 _ => Ok(()),
             }

@@ -7,13 +7,18 @@ use ferrex_contracts::payment::{CreateMarket, ListMarkets, SetMarketState};
 use crate::market::requests;
 use crate::{Payment, order};
 
-/// Adds the handlers. Events of a market are applied in the journal's order.
+/// Adds the handlers. Events of a market are applied in the journal's order, those that wait together in one transaction.
 pub(super) fn register(router: Router, payment: &Payment) -> Router {
     let context = &payment.context;
     let (create, set, list) = (context.clone(), context.clone(), context.clone());
     router
-        .on_event::<MarketChanged, _>(|_, event, tx| {
-            Box::pin(async move { order::follow::apply(tx, &event).await })
+        .on_event_batch::<MarketChanged, _>(|_, events, tx| {
+            Box::pin(async move {
+                for event in &events {
+                    order::follow::apply(tx, event).await?;
+                }
+                Ok(())
+            })
         })
         .on_request::<CreateMarket, _, _>(move |_, request| {
             let context = create.clone();

@@ -3,6 +3,7 @@
 mod audits;
 mod concerns;
 mod cron;
+mod fees;
 mod journal;
 mod markets;
 mod people;
@@ -25,5 +26,6 @@ pub fn router(payment: &Payment) -> Router {
     let router = cron::register(router, payment);
     let router = registry::register(router, payment);
     let router = markets::register(router, payment);
+    let router = fees::register(router, payment);
     withdrawals::register(router, payment)
 }

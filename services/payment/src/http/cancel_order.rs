@@ -4,7 +4,7 @@ use ferrex_web::{Caller, Json, Path, Problem};
 
 use super::order_views::{OrderView, order};
 use crate::Payment;
-use crate::order::request;
+use crate::order::change;
 
 /// Cancels one of your orders
 ///
@@ -20,6 +20,6 @@ pub(super) async fn handle(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderView>, Problem> {
-    let cancelled = request::cancel(&payment, caller.user, id).await?;
+    let cancelled = change::cancel(&payment, caller.user, id).await?;
     Ok(Json(order(cancelled.order, &cancelled.market)))
 }

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::order_views::{OrderView, order};
 use crate::Payment;
-use crate::order::request::{self, Asked};
+use crate::order::read::Asked;
+use crate::order::request;
 
 /// An order that is wanted. Prices and values are in whole units of the quote asset, quantities of the base asset.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -32,14 +33,18 @@ pub(super) struct CreateOrder {
     /// Of a market buy, for how much of the quote asset, in place of a quantity.
     #[serde(default)]
     value: Option<String>,
+    /// Makes it a stop: it waits beside the book until a trade happens at this price, or at a higher one for a buy, a lower
+    /// one for a sell. What it may spend is held meanwhile.
+    #[serde(default)]
+    stop_price: Option<String>,
     /// Of a limit order, what becomes of what does not trade at once; `gtc` if absent.
     #[serde(default)]
     time_in_force: Option<TimeInForce>,
-    /// From when on it may expire.
+    /// From when on it may expire; of an order that rests, or a stop that waits.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
     expires_at: Option<Timestamp>,
-    /// The most that others see of it at a time.
+    /// Makes it an iceberg: the most that others see of it at a time.
     #[serde(default)]
     display_quantity: Option<String>,
     /// What happens when it meets an order of yours; `cancel_newest` if absent.
@@ -111,6 +116,7 @@ impl From<CreateOrder> for Asked {
             price: body.price,
             quantity: body.quantity,
             value: body.value,
+            stop_price: body.stop_price,
             tif: body.time_in_force.map(|tif| match tif {
                 TimeInForce::Gtc => Tif::Gtc,
                 TimeInForce::Ioc => Tif::Ioc,

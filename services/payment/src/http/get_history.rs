@@ -1,7 +1,7 @@
 use axum::extract::State;
 use ferrex_chains::evm::{B256, EvmAddress};
 use ferrex_engine_core::Reason;
-use ferrex_ids::{DepositId, TransferId, UserId, WithdrawalId};
+use ferrex_ids::{DepositId, OrderId, TransferId, UserId, WithdrawalId};
 use ferrex_money::Amount;
 use ferrex_time::Timestamp;
 use ferrex_web::{Caller, Json, Page, PageQuery, Problem, Query};
@@ -73,6 +73,14 @@ pub(super) struct HistoryItem {
     #[schema(required = false, value_type = String)]
     #[serde(skip_serializing_if = "Option::is_none")]
     transfer: Option<TransferId>,
+    /// Symbol of the market of a trade.
+    #[schema(required = false, example = "ETH-USDT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    market: Option<String>,
+    /// Your order that traded; absent when one moment filled several of yours.
+    #[schema(required = false, value_type = String)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order: Option<OrderId>,
 }
 
 /// `plus - minus` as decimal text with its sign.
@@ -95,10 +103,9 @@ fn kind(reason: Option<Reason>, came_in: bool) -> &'static str {
         Some(Reason::InternalWithdrawal) if came_in => "internal_deposit",
         Some(Reason::InternalWithdrawal) => "internal_withdrawal",
         Some(Reason::HoldExpiry) => "hold_expiry",
-        Some(Reason::Trading) => "trade",
-        Some(Reason::HouseFunding | Reason::NetworkFee | Reason::Unclaimed | Reason::MarketAdmin) | None => {
-            "other"
-        }
+        // Opening a market trades what has gathered in its auction.
+        Some(Reason::Trading | Reason::MarketAdmin) => "trade",
+        Some(Reason::HouseFunding | Reason::NetworkFee | Reason::Unclaimed) | None => "other",
     }
 }
 
@@ -123,7 +130,14 @@ fn view(row: MovementRow, viewer: UserId, assets: &Assets) -> Result<HistoryItem
         deposit: None,
         withdrawal: None,
         transfer: None,
+        market: None,
+        order: None,
     };
+    if let Some(trades) = row.trades {
+        item.market = Some(trades.market);
+        item.order = trades.order;
+        item.fee = (!movement.fee.is_zero()).then(|| asset.text(movement.fee));
+    }
     if let Some(transfer) = row.transfer {
         item.transfer = Some(TransferId::from_uuid(row.reference));
         item.counterparty = Some(if transfer.from == viewer {

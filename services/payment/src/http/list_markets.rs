@@ -47,15 +47,19 @@ struct MarketItem {
     band_ppm: u32,
     /// How many orders a person may have open.
     open_orders_max: u32,
-    /// Fee of an order that rested, in millionths of what is received.
+    /// Fee of an order that rested, in millionths of what is received, for who has traded little.
     maker_ppm: u32,
-    /// Fee of an order that came, in millionths of what is received.
+    /// Fee of an order that came, in millionths of what is received, for who has traded little.
     taker_ppm: u32,
+    /// Price of the last trade.
+    #[schema(required = false, example = "2500.5")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_price: Option<String>,
 }
 
 fn item(market: Market) -> Option<MarketItem> {
     let state = store::word(market.state?);
-    let terms = &market.terms;
+    let (terms, rate) = (&market.terms, market.rate(0));
     Some(MarketItem {
         state,
         tick: market.quote(terms.tick),
@@ -66,8 +70,9 @@ fn item(market: Market) -> Option<MarketItem> {
         value_min: market.quote(terms.value_min),
         band_ppm: terms.band_ppm,
         open_orders_max: terms.open_orders_max,
-        maker_ppm: terms.maker_ppm,
-        taker_ppm: terms.taker_ppm,
+        maker_ppm: rate.maker_ppm,
+        taker_ppm: rate.taker_ppm,
+        last_price: market.last_price.map(|price| market.quote(price)),
         symbol: market.symbol,
         base: market.base_symbol,
         quote: market.quote_symbol,

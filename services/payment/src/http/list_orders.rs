@@ -7,7 +7,8 @@ use utoipa::IntoParams;
 use super::order_views::{Markets, OrderView, order};
 use super::views::connection;
 use crate::Payment;
-use crate::order::store;
+use crate::order::read::check_name;
+use crate::order::store::{self, Wanted};
 
 /// Which orders.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -25,6 +26,9 @@ pub(super) struct OrderQuery {
     /// Only those that are open.
     #[serde(default)]
     open: bool,
+    /// Only those of this name of yours; of open orders there is at most one.
+    #[param(pattern = "^[A-Za-z0-9_.:-]{1,64}$")]
+    client_order_id: Option<String>,
 }
 
 /// Lists your orders, newest first
@@ -38,6 +42,7 @@ pub(super) async fn handle(
 ) -> Result<Json<Page<OrderView>>, Problem> {
     let page = PageQuery::new(query.limit, query.cursor);
     let (limit, before) = (page.limit()?, page.after::<OrderId>()?);
+    query.client_order_id.as_deref().map_or(Ok(()), check_name)?;
     let mut open = connection(&payment).await?;
     let markets = Markets::read(&mut open).await?;
     let market = query
@@ -45,8 +50,12 @@ pub(super) async fn handle(
         .as_deref()
         .map(|symbol| markets.find(symbol))
         .transpose()?;
-    let many = i64::from(limit) + 1;
-    let rows = store::list(&mut open, caller.user, market, query.open, before, many).await?;
+    let wanted = Wanted {
+        market,
+        only_open: query.open,
+        client_order_id: query.client_order_id.as_deref(),
+    };
+    let rows = store::list(&mut open, caller.user, &wanted, before, i64::from(limit) + 1).await?;
     let page = Page::from_overfull(
         rows,
         limit,

@@ -1,13 +1,17 @@
 //! The endpoints, one file each. What they take is read strictly; what is wrong with a field is said with its name.
 
+mod amend_order;
 mod cancel_order;
+mod cancel_orders;
 mod cancel_withdrawal;
 mod create_deposit_address;
 mod create_order;
+mod create_order_batch;
 mod create_transfer;
 mod create_withdrawal;
 mod get_balances;
 mod get_deposit;
+mod get_fees;
 mod get_history;
 mod get_order;
 mod get_transfer;
@@ -55,8 +59,18 @@ fn routes() -> OpenApiRouter<Payment> {
         .routes(routes!(get_withdrawal::handle))
         .routes(routes!(cancel_withdrawal::handle))
         .routes(routes!(list_markets::handle))
-        .routes(routes!(create_order::handle, list_orders::handle))
-        .routes(routes!(get_order::handle, cancel_order::handle))
+        .routes(routes!(
+            create_order::handle,
+            list_orders::handle,
+            cancel_orders::handle
+        ))
+        .routes(routes!(create_order_batch::handle))
+        .routes(routes!(
+            get_order::handle,
+            cancel_order::handle,
+            amend_order::handle
+        ))
+        .routes(routes!(get_fees::handle))
         .routes(routes!(list_trades::handle))
         .routes(routes!(get_balances::handle))
         .routes(routes!(get_history::handle))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ferrex_engine_core::MarketId;
+use ferrex_engine_core::{MarketId, SelfTrade};
 use ferrex_ids::OrderId;
 use ferrex_money::Amount;
 use ferrex_time::Timestamp;
@@ -47,8 +47,8 @@ pub(super) struct OrderView {
     #[schema(required = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
-    /// `requested` (the outcome is not known yet), `accepted` (taken; its trades are about to be shown), `open`, `filled`,
-    /// `cancelled`, `expired`, `unfilled` (could not rest) or `self_trade` (met an order of yours).
+    /// `requested` (the outcome is not known yet), `accepted` (taken; its trades are about to be shown), `waiting` (a stop
+    /// whose price was not reached), `open`, `filled`, `cancelled`, `expired`, `unfilled` (could not rest) or `self_trade` (met an order of yours).
     #[schema(example = "open")]
     status: String,
     /// What has traded.
@@ -63,6 +63,18 @@ pub(super) struct OrderView {
     /// Symbol of the asset that is received and the fee is in.
     #[schema(example = "ETH")]
     fee_asset: String,
+    /// Of a stop, the last price that triggers it.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_price: Option<String>,
+    /// Of an iceberg, the most that others see of it at a time.
+    #[schema(required = false)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display_quantity: Option<String>,
+    /// What happens when it meets an order of yours: `cancel_newest`, `cancel_oldest`, `cancel_both` or `decrement`.
+    #[schema(required = false, example = "cancel_newest")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    self_trade: Option<&'static str>,
     /// From when on it may expire.
     #[schema(required = false, value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +97,14 @@ impl OrderView {
 /// An order as its owner sees it.
 pub(super) fn order(row: OrderRow, market: &Market) -> OrderView {
     let fee_asset = received(&row.side, market);
+    let terms = row.command.map(|command| command.terms);
+    let waits = row.waiting && row.status == "open";
     OrderView {
+        stop_price: row.stop.map(|price| market.quote(price)),
+        display_quantity: terms
+            .and_then(|terms| terms.display)
+            .map(|amount| market.base(amount)),
+        self_trade: terms.map(|terms| self_trade(terms.self_trade)),
         id: row.id,
         client_order_id: row.client_order_id,
         market: market.symbol.clone(),
@@ -94,7 +113,7 @@ pub(super) fn order(row: OrderRow, market: &Market) -> OrderView {
         price: market.quote(row.price),
         quantity: row.quantity.map(|amount| market.base(amount)),
         value: row.value.map(|amount| market.quote(amount)),
-        status: row.status,
+        status: if waits { "waiting".to_owned() } else { row.status },
         filled: market.base(row.filled),
         filled_value: market.quote(row.filled_value),
         fee: fee(&row.side, row.fee, market),
@@ -102,6 +121,15 @@ pub(super) fn order(row: OrderRow, market: &Market) -> OrderView {
         side: row.side,
         expires_at: row.expires_at,
         created_at: row.placed_at,
+    }
+}
+
+const fn self_trade(mode: SelfTrade) -> &'static str {
+    match mode {
+        SelfTrade::CancelNewest => "cancel_newest",
+        SelfTrade::CancelOldest => "cancel_oldest",
+        SelfTrade::CancelBoth => "cancel_both",
+        SelfTrade::Decrement => "decrement",
     }
 }
 

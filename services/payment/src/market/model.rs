@@ -1,6 +1,6 @@
 //! A market as a value, and the check of what staff enter.
 
-use ferrex_contracts::engine::MarketState;
+use ferrex_contracts::engine::{FeeRate as Rate, MarketState};
 use ferrex_contracts::payment::{MarketTerms, MarketView};
 use ferrex_engine_core::{self as core, FeeRate, MarketId, MarketSpec};
 use ferrex_money::{Amount, Decimals};
@@ -11,6 +11,8 @@ use crate::registry::Asset;
 
 const MILLION: u32 = 1_000_000;
 const OPEN_ORDERS_MAX: u32 = 10_000;
+/// The most fee tiers.
+pub const TIERS_MAX: u8 = 64;
 
 /// A market.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,10 @@ pub struct Market {
     pub request: Uuid,
     /// As the engine told; none until it has made the market.
     pub state: Option<MarketState>,
+    /// Fees by tier, from 0 on; those of the terms until the engine has told.
+    pub fees: Vec<Rate>,
+    /// Price of the last trade.
+    pub last_price: Option<Amount>,
 }
 
 impl Market {
@@ -55,12 +61,10 @@ impl Market {
         }
     }
 
-    /// Its fees, the same for everybody.
-    pub fn fees(&self) -> Vec<FeeRate> {
-        vec![FeeRate {
-            maker_ppm: self.terms.maker_ppm,
-            taker_ppm: self.terms.taker_ppm,
-        }]
+    /// What people of a tier pay; above the last tier it is the last one's.
+    pub fn rate(&self, tier: u8) -> Rate {
+        let rate = self.fees.get(usize::from(tier)).or(self.fees.last());
+        rate.cloned().unwrap_or_else(|| first_rate(&self.terms))
     }
 
     /// An amount of the base asset as people read it.
@@ -80,8 +84,35 @@ impl Market {
             symbol: self.symbol.clone(),
             terms: self.terms.clone(),
             state: self.state,
+            fees: self.fees.clone(),
         }
     }
+}
+
+/// What everybody pays in the beginning.
+pub(super) const fn first_rate(terms: &MarketTerms) -> Rate {
+    Rate {
+        maker_ppm: terms.maker_ppm,
+        taker_ppm: terms.taker_ppm,
+    }
+}
+
+/// Checks fees by tier, so that the engine takes them; answers them as it does.
+pub(super) fn check_fees(fees: &[Rate]) -> Result<Vec<FeeRate>, Error> {
+    if !(1..=usize::from(TIERS_MAX)).contains(&fees.len()) {
+        return Err(Error::field("tiers", format!("1 to {TIERS_MAX} of them")));
+    }
+    if fees
+        .iter()
+        .any(|rate| rate.maker_ppm >= MILLION || rate.taker_ppm >= MILLION)
+    {
+        return Err(Error::field("tiers", "each from 0 to 999999 millionths"));
+    }
+    let engine = |rate: &Rate| FeeRate {
+        maker_ppm: rate.maker_ppm,
+        taker_ppm: rate.taker_ppm,
+    };
+    Ok(fees.iter().map(engine).collect())
 }
 
 /// A state as the engine names it.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use ferrex_contracts::payment::{CreateMarket, ListMarkets, MarketRegistry, MarketView, SetMarketState};
-use ferrex_engine_core::{Action, Command, MarketId, Outcome, Reason, Refusal};
+use ferrex_contracts::payment::{
+    CreateMarket, ListMarkets, MarketRegistry, MarketView, SetMarketFees, SetMarketState,
+};
+use ferrex_engine_core::{Action, Command, FeeRate, MarketId, Outcome, Reason, Refusal};
 use ferrex_fault::Fault;
 use ferrex_ids::CommandId;
 use ferrex_postgres::Error as DbError;
 use uuid::Uuid;
 
-use super::model::{check, engine_state};
+use super::model::{check, check_fees, engine_state};
 use super::{Error, Market, store};
 use crate::{Context, derive, registry};
 
@@ -38,7 +40,10 @@ pub async fn create(context: &Context, request: CreateMarket) -> Result<MarketVi
         },
         Action::SetFees {
             market: market.id,
-            rates: market.fees(),
+            rates: vec![FeeRate {
+                maker_ppm: market.terms.maker_ppm,
+                taker_ppm: market.terms.taker_ppm,
+            }],
         },
     ];
     let mut sequence = 0;
@@ -64,6 +69,24 @@ pub async fn set_state(context: &Context, request: SetMarketState) -> Result<Mar
     let sequence = submit(context, CommandId::from_uuid(id), market.request, action).await?;
     tracing::info!(market = market.symbol, state = ?request.state, staff = %request.by.staff, reason = request.by.reason,
         "market state changed");
+    shown(context, &market, sequence).await
+}
+
+/// Changes the fees of a market by tier. They hold for what is traded from then on.
+pub async fn set_fees(context: &Context, request: SetMarketFees) -> Result<MarketView, Fault> {
+    let rates = check_fees(&request.fees)?;
+    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+    let market = store::find(&mut open, &request.symbol).await?;
+    let market = market.ok_or_else(|| Error::NotFound(request.symbol.clone()))?;
+    drop(open);
+    let id = ferrex_ids::uuid_at(context.clock.unix_ms());
+    let action = Action::SetFees {
+        market: market.id,
+        rates,
+    };
+    let sequence = submit(context, CommandId::from_uuid(id), market.request, action).await?;
+    tracing::info!(market = market.symbol, fees = ?request.fees, staff = %request.by.staff, reason = request.by.reason,
+        "fees of a market changed");
     shown(context, &market, sequence).await
 }
 

@@ -1,23 +1,24 @@
 //! Markets in PostgreSQL.
 
-use ferrex_contracts::engine::MarketState;
+use ferrex_contracts::engine::{FeeRate, MarketState};
 use ferrex_contracts::payment::MarketTerms;
 use ferrex_engine_core::MarketId;
 use ferrex_fault::Fault;
-use ferrex_money::Decimals;
-use ferrex_postgres::{Error as DbError, SqlResult as _};
+use ferrex_money::{Amount, Decimals};
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::model::first_rate;
 use super::{Error, Market};
 use crate::registry::store::column;
 
 /// Advisory lock that makes numbers of markets one after the other.
 const NUMBERING: i64 = 0x6d61_726b_6574;
 
-const SELECT: &str = "SELECT m.id, m.symbol, m.terms, m.request, m.state, b.symbol AS base_symbol, b.decimals AS base_decimals,
+const SELECT: &str = "SELECT m.id, m.symbol, m.terms, m.request, m.state, m.fees, m.last_price, b.symbol AS base_symbol, b.decimals AS base_decimals,
         q.symbol AS quote_symbol, q.decimals AS quote_decimals
    FROM market m JOIN asset b ON b.id = m.base JOIN asset q ON q.id = m.quote";
 
@@ -28,6 +29,8 @@ struct Row {
     terms: Json<MarketTerms>,
     request: Uuid,
     state: Option<String>,
+    fees: Option<Json<Vec<FeeRate>>>,
+    last_price: Option<PgU128>,
     base_symbol: String,
     base_decimals: i16,
     quote_symbol: String,
@@ -49,9 +52,13 @@ impl From<Row> for Market {
             base_decimals: decimals(row.base_decimals),
             quote_symbol: row.quote_symbol,
             quote_decimals: decimals(row.quote_decimals),
+            fees: row
+                .fees
+                .map_or_else(|| vec![first_rate(&row.terms.0)], |fees| fees.0),
             terms: row.terms.0,
             request: row.request,
             state: row.state.as_deref().and_then(state),
+            last_price: row.last_price.map(Into::into),
         }
     }
 }
@@ -156,6 +163,28 @@ pub async fn set_state(tx: &mut PgConnection, market: u32, state: MarketState) -
         .execute(tx)
         .await
         .doing("writing the state of a market")
+        .map(drop)
+}
+
+/// Writes a market's fees by tier.
+pub async fn set_fees(tx: &mut PgConnection, market: u32, fees: &[FeeRate]) -> Result<(), DbError> {
+    sqlx::query("UPDATE market SET fees = $2 WHERE id = $1")
+        .bind(market.cast_signed())
+        .bind(Json(fees))
+        .execute(tx)
+        .await
+        .doing("writing the fees of a market")
+        .map(drop)
+}
+
+/// Writes the price of a market's last trade.
+pub async fn set_last_price(tx: &mut PgConnection, market: u32, price: Amount) -> Result<(), DbError> {
+    sqlx::query("UPDATE market SET last_price = $2 WHERE id = $1")
+        .bind(market.cast_signed())
+        .bind(PgU128::from(price))
+        .execute(tx)
+        .await
+        .doing("writing the last price of a market")
         .map(drop)
 }
 

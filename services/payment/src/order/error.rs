@@ -50,6 +50,21 @@ impl Error {
         }
     }
 
+    /// No market has this symbol.
+    pub(super) fn market_unknown() -> Self {
+        Self::field(
+            "payment.market.unknown",
+            "market",
+            "there is no market of this symbol",
+        )
+    }
+
+    /// A refusal of cancelling all orders of a market.
+    pub(super) fn stays(refusal: Refusal, market: &Market) -> Self {
+        let message = format!("orders in {} stay: {refusal}", market.symbol);
+        Self::Refused { refusal, message }
+    }
+
     /// A refusal with what the market allows.
     pub(super) fn refused(refusal: Refusal, market: &Market) -> Self {
         let terms = &market.terms;

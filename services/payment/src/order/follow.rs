@@ -1,5 +1,7 @@
 //! What the engine tells of a market, as rows of orders and trades. In the order of the journal, each event once.
 
+use std::collections::BTreeMap;
+
 use ferrex_contracts::engine::{MarketChange, MarketChanged, TradeSide};
 use ferrex_contracts::payment::MarketTerms;
 use ferrex_fault::{Fault, Kind};
@@ -39,14 +41,16 @@ pub async fn apply(tx: &mut PgConnection, event: &MarketChanged) -> Result<(), F
                 let halted = ferrex_contracts::engine::MarketState::Halted;
                 market::store::set_state(tx, event.market, halted).await?;
             }
-            // Fees are those of the terms; a lifted order is set or ended by what follows.
-            MarketChange::Placed { .. }
-            | MarketChange::Fees { .. }
-            | MarketChange::Lifted { .. }
-            | MarketChange::Other => {}
+            MarketChange::Fees { rates } => market::store::set_fees(tx, event.market, rates).await?,
+            MarketChange::Lifted {
+                order,
+                triggered: true,
+            } => following.triggered(tx, *order).await?,
+            // An amended order is set or ended by what follows.
+            MarketChange::Placed { .. } | MarketChange::Lifted { .. } | MarketChange::Other => {}
         }
     }
-    Ok(())
+    following.totals(tx).await
 }
 
 struct Following<'a> {
@@ -74,6 +78,7 @@ impl Following<'_> {
             tif,
             by_market,
             by_value,
+            stop,
             expires_at,
             end,
             ..
@@ -82,10 +87,14 @@ impl Following<'_> {
             return Ok(());
         };
         let quantity = self.amount(*lots, self.terms.lot)?;
+        let stop = self.amount(*stop, self.terms.tick)?;
+        // What met an order of the same person may have shrunk. A stop waits even if its price was reached already: that it is triggered is told as another change.
         sqlx::query(
-            "INSERT INTO placed_order (id, user_id, market, number, side, kind, tif, price, quantity, expires_at, placed_at, status)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-             ON CONFLICT (id) DO UPDATE SET number = excluded.number, status = excluded.status",
+            "INSERT INTO placed_order (id, user_id, market, number, side, kind, tif, price, quantity, expires_at, placed_at, status,
+                                       stop, waiting)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13 IS NOT NULL)
+             ON CONFLICT (id) DO UPDATE SET number = excluded.number, status = excluded.status, waiting = excluded.waiting,
+                quantity = excluded.quantity",
         )
         .bind(self.event.command.uuid())
         .bind(owner)
@@ -99,6 +108,7 @@ impl Following<'_> {
         .bind(expires_at)
         .bind(self.event.at)
         .bind(end.map_or("open", end_word))
+        .bind((!stop.is_zero()).then(|| PgU128::from(stop)))
         .execute(tx)
         .await
         .doing("writing an order that was placed")
@@ -175,6 +185,59 @@ impl Following<'_> {
             );
             Fault::new(Kind::Internal, "payment.order.missing", detail)
         })
+    }
+
+    /// What the event's trades add to the market's last price and to each person's volume of the day.
+    async fn totals(&self, tx: &mut PgConnection) -> Result<(), Fault> {
+        let mut last = None;
+        let mut traded: BTreeMap<Uuid, (u128, u128)> = BTreeMap::new();
+        for change in &self.event.changes {
+            let MarketChange::Trade { price, buy, sell, .. } = change else {
+                continue;
+            };
+            last = Some(*price);
+            for person in [buy.person, sell.person].into_iter().flatten() {
+                let (quantity, value) = traded.entry(person).or_default();
+                *quantity = quantity.saturating_add(sell.pays.units());
+                *value = value.saturating_add(buy.pays.units());
+            }
+        }
+        let Some(last) = last else { return Ok(()) };
+        let last = self.amount(last, self.terms.tick)?;
+        market::store::set_last_price(tx, self.event.market, last).await?;
+        let people: Vec<Uuid> = traded.keys().copied().collect();
+        let sums = |of: fn(&(u128, u128)) -> u128| -> Vec<PgU128> {
+            traded.values().map(|sums| PgU128(of(sums))).collect()
+        };
+        sqlx::query(
+            "INSERT INTO daily_volume AS v (user_id, market, day, quantity, value)
+             SELECT person, $1, ($2::timestamptz AT TIME ZONE 'UTC')::date, quantity, value
+               FROM unnest($3::uuid[], $4::numeric[], $5::numeric[]) AS side (person, quantity, value)
+             ON CONFLICT (user_id, market, day) DO UPDATE
+                SET quantity = v.quantity + excluded.quantity, value = v.value + excluded.value",
+        )
+        .bind(self.market)
+        .bind(self.event.at)
+        .bind(people)
+        .bind(sums(|(quantity, _)| *quantity))
+        .bind(sums(|(_, value)| *value))
+        .execute(tx)
+        .await
+        .doing("adding trades to volumes")
+        .map(drop)
+        .map_err(Into::into)
+    }
+
+    /// A stop's price was reached: it is an order like any other from here on.
+    async fn triggered(&self, tx: &mut PgConnection, order: u64) -> Result<(), Fault> {
+        sqlx::query("UPDATE placed_order SET waiting = false WHERE market = $1 AND number = $2")
+            .bind(self.market)
+            .bind(order.cast_signed())
+            .execute(tx)
+            .await
+            .doing("writing that a stop was triggered")
+            .map(drop)
+            .map_err(Into::into)
     }
 
     async fn set(&self, tx: &mut PgConnection, order: u64, price: u64, lots: u64) -> Result<(), Fault> {

@@ -9,7 +9,8 @@ use ferrex_fault::Fault;
 use ferrex_postgres::Error as DbError;
 use ferrex_time::Duration;
 
-use super::request::{cancelling, command};
+use super::change::cancelling;
+use super::request::command;
 use super::store;
 use crate::Context;
 
@@ -26,7 +27,7 @@ pub async fn run(context: &Context) -> Result<(), Fault> {
     for order in orders {
         let cancelled = context
             .engine
-            .submit(cancelling(context, order.id.cast(), &order))
+            .submit(cancelling(order.id.cast(), order.placed_at, &order))
             .await?;
         let refusal = Refusal::IdReused;
         let was_decided = matches!(cancelled, Outcome::Refused { refusal: found, .. } if found == refusal);

@@ -2,16 +2,13 @@
 
 use ferrex_contracts::engine::{OrderEnd, Side, Tif};
 use ferrex_engine_core::{MarketId, PlaceOrder, Refusal};
-use ferrex_fault::Fault;
 use ferrex_ids::{OrderId, UserId};
 use ferrex_money::Amount;
-use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, is_unique_violation};
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
-
-use super::Error;
 
 /// An order as it was asked for.
 #[derive(Clone, Debug)]
@@ -77,6 +74,18 @@ pub struct OrderRow {
     pub filled_value: Amount,
     /// The fee, of what is received.
     pub fee: Amount,
+    /// Of a stop, the last price that triggers it.
+    pub stop: Option<Amount>,
+    /// Whether it is a stop that was not triggered.
+    pub waiting: bool,
+}
+
+impl OrderRow {
+    /// As cancelled: the engine has said so, even if the read model is late.
+    pub(super) fn cancelled(mut self) -> Self {
+        "cancelled".clone_into(&mut self.status);
+        self
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -99,6 +108,8 @@ struct Row {
     filled: PgU128,
     filled_value: PgU128,
     fee: PgU128,
+    stop: Option<PgU128>,
+    waiting: bool,
 }
 
 impl From<Row> for OrderRow {
@@ -124,6 +135,8 @@ impl From<Row> for OrderRow {
             filled: row.filled.into(),
             filled_value: row.filled_value.into(),
             fee: row.fee.into(),
+            stop: row.stop.map(Into::into),
+            waiting: row.waiting,
         }
     }
 }
@@ -154,16 +167,18 @@ pub(super) const fn end_word(end: OrderEnd) -> &'static str {
     }
 }
 
-/// Writes an order that is going to be asked of the engine; its key is bound in the same transaction.
-pub async fn insert(tx: &mut PgConnection, order: &NewOrder<'_>) -> Result<(), Fault> {
+/// Writes an order that is going to be asked of the engine; its key is bound in the same transaction. False when an open
+/// order of the person has its name.
+pub async fn insert(tx: &mut PgConnection, order: &NewOrder<'_>) -> Result<bool, DbError> {
     let side = match order.place.side {
         ferrex_engine_core::Side::Buy => "buy",
         ferrex_engine_core::Side::Sell => "sell",
     };
     let done = sqlx::query(
         "INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
-                                   expires_at, placed_at, status)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'requested')",
+                                   expires_at, placed_at, status, stop)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'requested', $14)
+         ON CONFLICT (user_id, client_order_id) WHERE status IN ('requested', 'open') DO NOTHING",
     )
     .bind(order.id.uuid())
     .bind(order.user.uuid())
@@ -178,14 +193,11 @@ pub async fn insert(tx: &mut PgConnection, order: &NewOrder<'_>) -> Result<(), F
     .bind(order.value.map(PgU128::from))
     .bind(order.place.terms.expires_at)
     .bind(order.at)
+    .bind(order.place.terms.stop.map(PgU128::from))
     .execute(tx)
-    .await;
-    match done {
-        Err(error) if is_unique_violation(&error, "placed_order_client_unique") => {
-            Err(Error::ClientIdTaken.into())
-        }
-        done => Ok(done.doing("writing an order").map(drop)?),
-    }
+    .await
+    .doing("writing an order")?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Writes that the engine refused an order, or that it never came to be.
@@ -215,16 +227,37 @@ pub async fn find(connection: &mut PgConnection, id: OrderId) -> Result<Option<O
     Ok(row.map(Into::into))
 }
 
+/// Some orders, in no order.
+pub async fn find_many(connection: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<OrderRow>, DbError> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let rows: Vec<Row> = sqlx::query_as("SELECT * FROM placed_order WHERE id = ANY($1)")
+        .bind(ids)
+        .fetch_all(connection)
+        .await
+        .doing("reading orders by id")?;
+    Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Which of a person's orders.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted<'a> {
+    /// Those of a market.
+    pub market: Option<MarketId>,
+    /// Those that are open.
+    pub only_open: bool,
+    /// Those of this name.
+    pub client_order_id: Option<&'a str>,
+}
+
 /// A person's orders, newest first, before a given one; those that the engine refused are none.
 pub async fn list(
     connection: &mut PgConnection,
     user: UserId,
-    market: Option<MarketId>,
-    only_open: bool,
+    wanted: &Wanted<'_>,
     before: Option<OrderId>,
     limit: i64,
 ) -> Result<Vec<OrderRow>, DbError> {
-    let states = if only_open {
+    let states = if wanted.only_open {
         "status IN ('requested', 'open')"
     } else {
         "status NOT IN ('refused', 'lapsed')"
@@ -232,13 +265,15 @@ pub async fn list(
     let sql = format!(
         "SELECT * FROM placed_order
           WHERE user_id = $1 AND {states} AND ($2::integer IS NULL OR market = $2) AND ($3::uuid IS NULL OR id < $3)
+            AND ($5::text IS NULL OR client_order_id = $5)
           ORDER BY id DESC LIMIT $4"
     );
     let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(user.uuid())
-        .bind(market.map(|market| market.0.cast_signed()))
+        .bind(wanted.market.map(|market| market.0.cast_signed()))
         .bind(before.map(OrderId::uuid))
         .bind(limit)
+        .bind(wanted.client_order_id)
         .fetch_all(connection)
         .await
         .doing("reading orders")?;
@@ -262,19 +297,75 @@ pub async fn list_undecided(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Markets with an open order whose time is over.
-pub async fn list_expiring(connection: &mut PgConnection, now: Timestamp) -> Result<Vec<MarketId>, DbError> {
+/// Markets where time is over for an open order, or where the last price demands a stop that still waits: a cascade of
+/// stops was cut.
+pub async fn list_due(connection: &mut PgConnection, now: Timestamp) -> Result<Vec<MarketId>, DbError> {
     let rows: Vec<i32> = sqlx::query_scalar(
-        "SELECT DISTINCT market FROM placed_order WHERE status = 'open' AND expires_at IS NOT NULL AND expires_at <= $1",
+        "SELECT market FROM placed_order WHERE status = 'open' AND expires_at IS NOT NULL AND expires_at <= $1
+         UNION
+         SELECT m.id FROM market m
+          WHERE m.state = 'open'
+            AND EXISTS (SELECT FROM placed_order o
+                         WHERE o.market = m.id AND o.status = 'open' AND o.waiting
+                           AND (o.side = 'buy' AND o.stop <= m.last_price OR o.side = 'sell' AND o.stop >= m.last_price))",
     )
     .bind(now)
     .fetch_all(connection)
     .await
-    .doing("reading markets with expiring orders")?;
-    Ok(rows
-        .into_iter()
-        .map(|market| MarketId(market.cast_unsigned()))
-        .collect())
+    .doing("reading markets with work that is due")?;
+    Ok(rows.into_iter().map(market_id).collect())
+}
+
+/// Markets in which a person has open orders.
+pub async fn list_open_markets(
+    connection: &mut PgConnection,
+    user: UserId,
+) -> Result<Vec<MarketId>, DbError> {
+    let rows: Vec<i32> = sqlx::query_scalar(
+        "SELECT DISTINCT market FROM placed_order WHERE user_id = $1 AND status IN ('requested', 'open') ORDER BY market",
+    )
+    .bind(user.uuid())
+    .fetch_all(connection)
+    .await
+    .doing("reading markets with open orders of a person")?;
+    Ok(rows.into_iter().map(market_id).collect())
+}
+
+const fn market_id(number: i32) -> MarketId {
+    MarketId(number.cast_unsigned())
+}
+
+/// Writes a batch; its key is bound in the same transaction.
+pub async fn insert_batch(
+    tx: &mut PgConnection,
+    id: Uuid,
+    user: UserId,
+    steps: &impl serde::Serialize,
+    at: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO order_batch (id, user_id, steps, asked_at) VALUES ($1, $2, $3, $4)")
+        .bind(id)
+        .bind(user.uuid())
+        .bind(Json(serde_json::to_value(steps).expect("steps are plain data")))
+        .bind(at)
+        .execute(tx)
+        .await
+        .doing("writing a batch")
+        .map(drop)
+}
+
+/// What each item of a batch became, and when it was asked for.
+pub async fn find_batch<T>(connection: &mut PgConnection, id: Uuid) -> Result<Option<(T, Timestamp)>, DbError>
+where
+    T: serde::de::DeserializeOwned + Send + Unpin + 'static,
+{
+    let row: Option<(Json<T>, Timestamp)> =
+        sqlx::query_as("SELECT steps, asked_at FROM order_batch WHERE id = $1")
+            .bind(id)
+            .fetch_optional(connection)
+            .await
+            .doing("reading a batch")?;
+    Ok(row.map(|(steps, at)| (steps.0, at)))
 }
 
 /// A trade as one of its two people sees it.

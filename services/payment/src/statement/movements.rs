@@ -23,6 +23,8 @@ pub struct Movement {
     pub owed: Amount,
     /// Was paid back of a debt.
     pub repaid: Amount,
+    /// The part of what left that went to the house as a fee.
+    pub fee: Amount,
 }
 
 /// A sum above 128 bits, which no command of the engine can have.
@@ -48,6 +50,16 @@ pub fn split(event: &JournalCommitted) -> Result<BTreeMap<(Uuid, AssetId), Movem
             (_, Direction::Debit) => &mut movement.debited,
         };
         add(sum, entry.amount)?;
+    }
+    // Each movement is told as its debit and then its credit.
+    for sides in event.entries.chunks(2) {
+        let [from, to] = sides else { continue };
+        if let (Owner::User(user), Purpose::Fees) = (from.account.owner, to.account.purpose) {
+            add(
+                &mut movements.entry((user, from.asset)).or_default().fee,
+                from.amount,
+            )?;
+        }
     }
     for change in &event.holds {
         let Owner::User(user) = change.account.owner else {
@@ -108,6 +120,7 @@ mod tests {
         let expected = Movement {
             debited: Amount::new(103),
             released: Amount::new(103),
+            fee: Amount::new(3),
             ..Movement::default()
         };
         assert_eq!(movements, BTreeMap::from([((user, AssetId(1)), expected)]));

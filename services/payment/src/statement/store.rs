@@ -1,7 +1,8 @@
 //! The read table of movements. Append-only; a redelivered event finds its rows.
 
 use ferrex_contracts::engine::JournalCommitted;
-use ferrex_ids::UserId;
+use ferrex_engine_core::Reason;
+use ferrex_ids::{OrderId, UserId};
 use ferrex_money::{Amount, AssetId};
 use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
 use ferrex_time::Timestamp;
@@ -32,6 +33,17 @@ pub struct MovementRow {
     pub withdrawal: Option<PaymentLine>,
     /// The deposit it belongs to.
     pub deposit: Option<PaymentLine>,
+    /// The trades it belongs to.
+    pub trades: Option<TradeLine>,
+}
+
+/// What a history says of the trades of one command.
+#[derive(Clone, Debug)]
+pub struct TradeLine {
+    /// Symbol of the market.
+    pub market: String,
+    /// The person's order, when it is one.
+    pub order: Option<OrderId>,
 }
 
 /// What a history says of a transfer.
@@ -75,6 +87,9 @@ struct Row {
     released: PgU128,
     owed: PgU128,
     repaid: PgU128,
+    fee: PgU128,
+    o_market: Option<String>,
+    o_order: Option<Uuid>,
     t_from: Option<Uuid>,
     t_from_username: Option<String>,
     t_to_username: Option<String>,
@@ -135,7 +150,12 @@ impl From<Row> for MovementRow {
                 released: row.released.into(),
                 owed: row.owed.into(),
                 repaid: row.repaid.into(),
+                fee: row.fee.into(),
             },
+            trades: row.o_market.map(|market| TradeLine {
+                market,
+                order: row.o_order.map(OrderId::from_uuid),
+            }),
             transfer,
             withdrawal,
             deposit,
@@ -153,8 +173,8 @@ pub async fn insert(
 ) -> Result<(), DbError> {
     sqlx::query(
         "INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at,
-                               credited, debited, reserved, released, owed, repaid)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
+                               credited, debited, reserved, released, owed, repaid, fee)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
     )
     .bind(user)
     .bind(event.sequence.cast_signed())
@@ -169,6 +189,7 @@ pub async fn insert(
     .bind(PgU128::from(movement.released))
     .bind(PgU128::from(movement.owed))
     .bind(PgU128::from(movement.repaid))
+    .bind(PgU128::from(movement.fee))
     .execute(tx)
     .await
     .doing("writing a movement")
@@ -184,16 +205,23 @@ pub async fn list(
 ) -> Result<Vec<MovementRow>, DbError> {
     let (sequence, asset) = below.unwrap_or((i64::MAX, i32::MAX));
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT m.sequence, m.asset, m.reason, m.reference, m.at, m.credited, m.debited, m.reserved, m.released, m.owed, m.repaid,
+        "SELECT m.sequence, m.asset, m.reason, m.reference, m.at, m.credited, m.debited, m.reserved, m.released, m.owed, m.repaid, m.fee,
                 t.from_user AS t_from, t.from_username AS t_from_username, t.to_username AS t_to_username, t.note AS t_note,
                 w.user_id AS w_user, w.network AS w_network, w.address AS w_address, w.fee AS w_fee,
                 (SELECT o.hash FROM outgoing_transaction o WHERE o.withdrawal = w.id
                   ORDER BY (o.height IS NOT NULL) DESC, o.attempt DESC LIMIT 1) AS w_transaction,
-                d.user_id AS d_user, d.network AS d_network, d.address AS d_address, d.txid AS d_transaction
+                d.user_id AS d_user, d.network AS d_network, d.address AS d_address, d.txid AS d_transaction,
+                o.symbol AS o_market, CASE WHEN o.orders = 1 THEN o.an_order END AS o_order
            FROM movement m
            LEFT JOIN transfer t ON t.id = m.reference
            LEFT JOIN withdrawal w ON w.id = m.reference
            LEFT JOIN deposit d ON d.id = m.reference
+           -- One command trades in one market; its reference is the order that came, which may be somebody else's.
+           LEFT JOIN LATERAL (
+                SELECT min(k.symbol) AS symbol, count(DISTINCT side.id) AS orders, (array_agg(side.id))[1] AS an_order
+                  FROM trade x JOIN market k ON k.id = x.market,
+                       LATERAL (VALUES (x.buyer, x.buy_order), (x.seller, x.sell_order)) AS side (person, id)
+                 WHERE x.sequence = m.sequence AND side.person = m.user_id) AS o ON m.reason = ANY($5)
           WHERE m.user_id = $1 AND (m.sequence, m.asset) < ($2, $3)
           ORDER BY m.sequence DESC, m.asset DESC LIMIT $4",
     )
@@ -201,6 +229,7 @@ pub async fn list(
     .bind(sequence)
     .bind(asset)
     .bind(limit)
+    .bind([Reason::Trading, Reason::MarketAdmin].map(|reason| reason.code().cast_signed()))
     .fetch_all(connection)
     .await
     .doing("reading the history")?;

@@ -1,149 +1,13 @@
 //! Markets and orders from the edge to the engine's books and back.
 
 use axum::http::StatusCode;
-use ferrex_contracts::cron::CronTick;
 use ferrex_contracts::engine::MarketState;
-use ferrex_contracts::payment::{CreateMarket, ListAssets, ListMarkets, MarketTerms, SetMarketState};
-use ferrex_engine_core::{Action, Command, Reason, Step};
-use ferrex_ids::CommandId;
-use ferrex_ledger::{Account, Purpose};
-use ferrex_money::{Amount, AssetId};
+use ferrex_contracts::payment::ListMarkets;
 use ferrex_testkit::eventually;
 use serde_json::{Value, json};
 
-use crate::parts::Person;
-use crate::world::{SOON, World, by};
-
-const ETHER: u128 = 10u128.pow(18);
-const DOLLAR: u128 = 10u128.pow(6);
-
-/// Coins for dollars, a cent a tick, a thousandth a lot; a maker pays 0.1 %, a taker 0.2 %.
-fn terms(base: AssetId, quote: AssetId) -> MarketTerms {
-    MarketTerms {
-        base,
-        quote,
-        tick: Amount::new(DOLLAR / 100),
-        lot: Amount::new(ETHER / 1_000),
-        price_max: Amount::new(100_000 * DOLLAR),
-        quantity_min: Amount::new(ETHER / 1_000),
-        quantity_max: Amount::new(1_000 * ETHER),
-        value_min: Amount::new(DOLLAR),
-        band_ppm: 0,
-        open_orders_max: 3,
-        reference_price: None,
-        maker_ppm: 1_000,
-        taker_ppm: 2_000,
-    }
-}
-
-struct Floor {
-    world: World,
-    anna: Person,
-    ben: Person,
-}
-
-impl Floor {
-    /// An open market, anna with 10 coins and ben with 10,000 dollars.
-    async fn open() -> Self {
-        let world = World::start().await;
-        world.create_token("USDT", 6).await;
-        let assets = world.ask(&ListAssets {}).await.unwrap().assets;
-        let number = |symbol: &str| assets.iter().find(|asset| asset.symbol == symbol).unwrap().asset;
-        let (base, quote) = (number("ETH"), number("USDT"));
-        let request = CreateMarket {
-            terms: terms(base, quote),
-            by: by(),
-        };
-        let made = world.ask(&request).await.unwrap();
-        assert_eq!(
-            (made.symbol.as_str(), made.state),
-            ("ETH-USDT", Some(MarketState::Halted))
-        );
-        let again = world.ask(&request).await.unwrap_err();
-        assert_eq!(again.code, "payment.market.exists");
-        let (anna, ben) = (world.person("anna").await, world.person("ben").await);
-        let floor = Self { world, anna, ben };
-        floor.set_state(MarketState::Open).await;
-        floor.fund(anna, base, 10 * ETHER).await;
-        floor.fund(ben, quote, 10_000 * DOLLAR).await;
-        floor
-    }
-
-    async fn set_state(&self, state: MarketState) {
-        let request = SetMarketState {
-            symbol: "ETH-USDT".into(),
-            state,
-            by: by(),
-        };
-        assert_eq!(self.world.ask(&request).await.unwrap().state, Some(state));
-    }
-
-    async fn fund(&self, person: Person, asset: AssetId, units: u128) {
-        let id = CommandId::new_at(self.world.clock.unix_ms());
-        let step = Step::Move {
-            debit: Account::house(Purpose::DepositAddresses),
-            credit: Account::wallet(person.id.uuid()),
-            asset,
-            amount: Amount::new(units),
-        };
-        let command = Command {
-            id,
-            at: self.world.clock.now(),
-            reason: Reason::Deposit,
-            reference: id.uuid(),
-            action: Action::Transfer(vec![step]),
-        };
-        assert!(self.world.engine.submit(command).await.unwrap().is_applied());
-    }
-
-    async fn post(&self, person: Person, body: Value, key: &str) -> (StatusCode, Value) {
-        self.world
-            .call_with(person, "POST", "/v1/orders", Some(body), Some(key))
-            .await
-    }
-
-    async fn place(&self, person: Person, side: &str, price: &str, quantity: &str) -> Value {
-        let (status, order) = self
-            .post(person, limit(side, price, quantity), &self.world.key())
-            .await;
-        assert_eq!(status, StatusCode::CREATED, "{order}");
-        order
-    }
-
-    async fn refused(&self, person: Person, change: Value, status: u16, code: &str, field: Option<&str>) {
-        let mut body = limit("buy", "100", "1");
-        for (name, value) in change.as_object().unwrap() {
-            body[name] = value.clone();
-        }
-        let (got, problem) = self.post(person, body.clone(), &self.world.key()).await;
-        assert_eq!(
-            (
-                got.as_u16(),
-                problem["code"].as_str(),
-                problem["errors"][0]["field"].as_str()
-            ),
-            (status, Some(code), field),
-            "{body}: {problem}"
-        );
-    }
-
-    async fn cancel(&self, person: Person, order: &Value) -> (StatusCode, Value) {
-        let path = format!("/v1/orders/{}", order["id"].as_str().unwrap());
-        self.world.call(person, "DELETE", &path, None).await
-    }
-
-    async fn balances(&self, person: Person) -> [String; 4] {
-        let (coins, dollars) = (
-            self.world.balance(person, "ETH").await,
-            self.world.balance(person, "USDT").await,
-        );
-        [&coins[0], &coins[1], &dollars[0], &dollars[1]].map(Clone::clone)
-    }
-}
-
-fn limit(side: &str, price: &str, quantity: &str) -> Value {
-    json!({ "market": "ETH-USDT", "side": side, "type": "limit", "price": price, "quantity": quantity })
-}
+use crate::floor::{ETHER, Floor, limit};
+use crate::world::SOON;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_people_trade_and_every_unit_is_explained() {
@@ -231,14 +95,24 @@ async fn two_people_trade_and_every_unit_is_explained() {
             [role, fee, side, "2000", "2000"]
         );
     }
-    // Statements have both sides of it, net of the fee.
-    for (person, asset, change) in [(anna, "USDT", "1998"), (anna, "ETH", "-1"), (ben, "ETH", "0.998")] {
+    // Statements have both sides of it: net of the fee, with the fee and the person's own order.
+    for (person, asset, change, fee, order) in [
+        (anna, "USDT", "1998", json!("2"), &sell),
+        (anna, "ETH", "-1", Value::Null, &sell),
+        (ben, "ETH", "0.998", json!("0.002"), &buy),
+        (ben, "USDT", "-2000", Value::Null, &buy),
+    ] {
         eventually(SOON, async || {
             let history = floor.world.get(person, "/v1/history").await;
-            let found =
-                history["items"].as_array().unwrap().iter().any(|line| {
-                    line["kind"] == "trade" && line["asset"] == asset && line["change"] == change
-                });
+            let lines = history["items"].as_array().unwrap();
+            let found = lines.iter().any(|line| {
+                line["kind"] == "trade"
+                    && line["asset"] == asset
+                    && line["change"] == change
+                    && line["fee"] == fee
+                    && line["market"] == "ETH-USDT"
+                    && line["order"] == order["id"]
+            });
             if found { Ok(()) } else { Err(history) }
         })
         .await;
@@ -452,15 +326,9 @@ async fn h046_an_order_that_nobody_finished_is_given_up_and_one_whose_time_is_ov
     .execute(&mut connection)
     .await
     .unwrap();
-    let tick = CronTick {
-        job: "order_expiry".into(),
-        scheduled_for: floor.world.clock.now(),
-    };
     let path = format!("/v1/orders/{}", expiring["id"].as_str().unwrap());
     eventually(SOON, async || {
-        let id = ferrex_ids::MessageId::new_at(floor.world.clock.unix_ms());
-        let event = ferrex_bus::Outgoing::event("cron", id, "order_expiry", floor.world.clock.now(), &tick);
-        floor.world.staff.publish(vec![event]).await.unwrap();
+        floor.tick("order_expiry").await;
         let order = floor.world.get(anna, &path).await;
         if order["status"] == "expired" {
             Ok(())

@@ -1,0 +1,248 @@
+//! Many orders, cancels and amendments in one call: done one after the other, each by itself.
+//!
+//! What each item becomes is written with the key, before the engine is asked: the ids of its commands follow from the
+//! batch. Doing a batch again is therefore the same as doing it once, wherever the first call stopped.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ferrex_engine_core::{AmendOrder, MarketId, Outcome};
+use ferrex_fault::Fault;
+use ferrex_ids::{OrderId, UserId};
+use ferrex_postgres::Error as DbError;
+use ferrex_time::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::change::{amended, amending, amendment, cancelling, not_cancelled};
+use super::read::{Asked, Change};
+use super::request::{Decided, Prepared, decide, may_trade};
+use super::store::{self, OrderRow};
+use super::{Error, Placed};
+use crate::idempotency::Bound;
+use crate::market::requests::follow;
+use crate::market::{self, Market};
+use crate::{Context, Payment, derive};
+
+/// The most items of a batch.
+pub const ITEMS_MAX: usize = 50;
+
+/// One thing that is asked for.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Item {
+    /// A new order.
+    Place(Box<Asked>),
+    /// The end of an order.
+    Cancel(OrderId),
+    /// A change of an order.
+    Amend(OrderId, Change),
+}
+
+/// What an item became when the batch was taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Step {
+    /// This order was written.
+    Place(OrderId),
+    /// This order is to be cancelled.
+    Cancel(OrderId),
+    /// This change is to be made to this order.
+    Amend(OrderId, AmendOrder),
+    /// It was refused with this.
+    Refused(Refused),
+}
+
+/// A fault as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Refused(serde_json::Value);
+
+impl Refused {
+    fn step(error: Error) -> Step {
+        let fault = Fault::from(error);
+        Step::Refused(Self(serde_json::to_value(&fault).expect("a fault is plain data")))
+    }
+
+    fn fault(&self) -> Fault {
+        let kept = serde_json::from_value(self.0.clone());
+        kept.unwrap_or_else(|_| Error::NotFound.into())
+    }
+}
+
+/// Does a batch. The answer has an outcome for each item, in their order; an error says that nobody knows how far it came,
+/// and that the same call goes on.
+pub async fn run(
+    payment: &Payment,
+    user: UserId,
+    key: &str,
+    items: &[Item],
+) -> Result<Vec<Result<Placed, Fault>>, Fault> {
+    if !(1..=ITEMS_MAX).contains(&items.len()) {
+        let message = format!("1 to {ITEMS_MAX} of them");
+        return Err(Error::field("payment.order.batch_size", "items", message).into());
+    }
+    let context = &payment.context;
+    let bound = Bound::new(user, key, "order_batch", &items);
+    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+    let before = bound.find(&mut open).await??;
+    drop(open);
+    let id = match before {
+        Some(id) => id,
+        None => take(context, user, &bound, items).await?,
+    };
+    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+    let (steps, at) = store::find_batch::<Vec<Step>>(&mut open, id)
+        .await?
+        .ok_or(Error::NotFound)?;
+    drop(open);
+    perform(context, id, &steps, at).await
+}
+
+async fn markets(context: &Context) -> Result<HashMap<MarketId, Market>, Fault> {
+    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+    let markets = market::store::list(&mut open).await?;
+    Ok(markets.into_iter().map(|market| (market.id, market)).collect())
+}
+
+async fn orders(context: &Context, ids: &[OrderId]) -> Result<HashMap<OrderId, OrderRow>, Fault> {
+    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+    let orders = store::find_many(&mut open, ids).await?;
+    Ok(orders.into_iter().map(|order| (order.id, order)).collect())
+}
+
+/// Writes what each item becomes, with its orders, and binds the key to it; answers the batch's id.
+async fn take(context: &Context, user: UserId, bound: &Bound<'_>, items: &[Item]) -> Result<Uuid, Fault> {
+    let markets = markets(context).await?;
+    let named = |item: &Item| match item {
+        Item::Place(_) => None,
+        Item::Cancel(order) | Item::Amend(order, _) => Some(*order),
+    };
+    let ids: Vec<OrderId> = items.iter().filter_map(named).collect();
+    let mut orders = orders(context, &ids).await?;
+    orders.retain(|_, order| order.user == user && order.refusal.is_none());
+    let only_cancels = items.iter().all(|item| matches!(item, Item::Cancel(_)));
+    if !only_cancels {
+        may_trade(context, user).await??;
+    }
+    let (at, unix_ms) = (context.clock.now(), context.clock.unix_ms());
+    let id = ferrex_ids::uuid_at(unix_ms);
+    let mut tx = context.db.begin().await?;
+    if !bound.bind(&mut tx, id, at).await? {
+        drop(tx);
+        let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+        return Ok(bound.find(&mut open).await??.ok_or(Error::NotFound)?);
+    }
+    let mut steps = Vec::with_capacity(items.len());
+    for item in items {
+        let step = match item {
+            Item::Place(asked) => {
+                let market = markets.values().find(|market| market.symbol == asked.market);
+                let prepared = market
+                    .ok_or_else(Error::market_unknown)
+                    .and_then(|market| Prepared::new(asked, market, user, unix_ms));
+                match prepared {
+                    Ok(order) if order.insert(&mut tx, asked, at).await? => Step::Place(order.id),
+                    Ok(_) => Refused::step(Error::ClientIdTaken),
+                    Err(error) => Refused::step(error),
+                }
+            }
+            Item::Cancel(order) if orders.contains_key(order) => Step::Cancel(*order),
+            Item::Amend(order, change) => {
+                let found = orders.get(order).ok_or(Error::NotFound);
+                let read = found.and_then(|row| {
+                    let market = markets.get(&row.market).ok_or(Error::NotFound)?;
+                    amending(change, row, market, true)
+                });
+                read.map_or_else(Refused::step, |change| Step::Amend(*order, change))
+            }
+            Item::Cancel(_) => Refused::step(Error::NotFound),
+        };
+        steps.push(step);
+    }
+    store::insert_batch(&mut tx, id, user, &steps, at).await?;
+    tx.commit().await.map_err(DbError::Commit)?;
+    Ok(id)
+}
+
+/// What the engine said of a step.
+enum Said {
+    Taken,
+    Outcome(Outcome),
+    Refused(Fault),
+}
+
+/// Gives the engine the command of each step, one after the other, and tells what is shown of each afterwards.
+async fn perform(
+    context: &Context,
+    id: Uuid,
+    steps: &[Step],
+    at: Timestamp,
+) -> Result<Vec<Result<Placed, Fault>>, Fault> {
+    let markets = markets(context).await?;
+    let of = |step: &Step| match step {
+        Step::Place(order) | Step::Cancel(order) | Step::Amend(order, _) => Some(*order),
+        Step::Refused(_) => None,
+    };
+    let ids: Vec<OrderId> = steps.iter().filter_map(of).collect();
+    let before = orders(context, &ids).await?;
+    let mut said = Vec::with_capacity(steps.len());
+    let mut reached: BTreeMap<MarketId, u64> = BTreeMap::new();
+    for (number, step) in (0..).zip(steps) {
+        let order = of(step)
+            .map(|id| before.get(&id).ok_or(Error::NotFound))
+            .transpose()?;
+        let heard = match (step, order) {
+            (Step::Place(_), Some(order)) => {
+                let market = markets.get(&order.market).ok_or(Error::NotFound)?;
+                match decide(context, order, market).await? {
+                    Ok(Decided::Before) => Said::Taken,
+                    Ok(Decided::Applied(sequence)) => Said::Outcome(Outcome::Applied { sequence }),
+                    Ok(Decided::Unknown(unknown)) => return Err(unknown.into()),
+                    Err(error) => Said::Refused(error.into()),
+                }
+            }
+            (Step::Cancel(_), Some(order)) => {
+                let command = cancelling(derive::command(id, "cancel", number), at, order);
+                Said::Outcome(context.engine.submit(command).await?)
+            }
+            (Step::Amend(_, change), Some(order)) => {
+                let command = amendment(derive::command(id, "amend", number), at, order, *change);
+                Said::Outcome(context.engine.submit(command).await?)
+            }
+            (Step::Refused(refused), _) => Said::Refused(refused.fault()),
+            (_, None) => Said::Refused(Error::NotFound.into()),
+        };
+        if let (Said::Outcome(Outcome::Applied { sequence }), Some(order)) = (&heard, order) {
+            let upto = reached.entry(order.market).or_default();
+            *upto = (*upto).max(*sequence);
+        }
+        said.push(heard);
+    }
+    for (market, sequence) in reached {
+        follow(context, market, sequence).await?;
+    }
+    let after = orders(context, &ids).await?;
+    let mut outcomes = Vec::with_capacity(steps.len());
+    for (step, said) in steps.iter().zip(said) {
+        let shown = of(step).and_then(|id| after.get(&id).cloned());
+        outcomes.push(match (step, said, shown) {
+            (_, Said::Refused(fault), _) => Err(fault),
+            (_, _, None) => Err(Error::NotFound.into()),
+            (step, said, Some(order)) => {
+                let market = markets.get(&order.market).ok_or(Error::NotFound)?.clone();
+                match (step, said) {
+                    (Step::Cancel(_), Said::Outcome(Outcome::Applied { .. })) => {
+                        Ok(Placed::shown(order.cancelled(), market))
+                    }
+                    (Step::Cancel(_), Said::Outcome(Outcome::Refused { refusal, .. })) => {
+                        not_cancelled(context, refusal, order.id, market).await?
+                    }
+                    (Step::Amend(..), Said::Outcome(outcome)) => {
+                        amended(context, outcome, order.id, market).await?
+                    }
+                    _ => Ok(Placed::shown(order, market)),
+                }
+            }
+        });
+    }
+    Ok(outcomes)
+}

@@ -1,0 +1,182 @@
+//! A market with two people in it.
+
+use axum::http::StatusCode;
+use ferrex_contracts::cron::CronTick;
+use ferrex_contracts::engine::MarketState;
+use ferrex_contracts::payment::{CreateMarket, ListAssets, MarketTerms, SetMarketState};
+use ferrex_engine_core::{Action, Command, Reason, Step};
+use ferrex_ids::CommandId;
+use ferrex_ledger::{Account, Purpose};
+use ferrex_money::{Amount, AssetId};
+use serde_json::{Value, json};
+
+use crate::parts::Person;
+use crate::world::{World, by};
+
+pub const ETHER: u128 = 10u128.pow(18);
+pub const DOLLAR: u128 = 10u128.pow(6);
+
+/// Coins for dollars, a cent a tick, a thousandth a lot; a maker pays 0.1 %, a taker 0.2 %.
+fn terms(base: AssetId, quote: AssetId) -> MarketTerms {
+    MarketTerms {
+        base,
+        quote,
+        tick: Amount::new(DOLLAR / 100),
+        lot: Amount::new(ETHER / 1_000),
+        price_max: Amount::new(100_000 * DOLLAR),
+        quantity_min: Amount::new(ETHER / 1_000),
+        quantity_max: Amount::new(1_000 * ETHER),
+        value_min: Amount::new(DOLLAR),
+        band_ppm: 0,
+        open_orders_max: 3,
+        reference_price: None,
+        maker_ppm: 1_000,
+        taker_ppm: 2_000,
+    }
+}
+
+pub struct Floor {
+    pub world: World,
+    pub anna: Person,
+    pub ben: Person,
+    pub base: AssetId,
+    pub quote: AssetId,
+}
+
+impl Floor {
+    /// An open market, anna with 10 coins and ben with 10,000 dollars.
+    pub async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// As [`Floor::open`], with other terms.
+    pub async fn with(change: impl FnOnce(&mut MarketTerms)) -> Self {
+        let world = World::start().await;
+        world.create_token("USDT", 6).await;
+        let assets = world.ask(&ListAssets {}).await.unwrap().assets;
+        let number = |symbol: &str| assets.iter().find(|asset| asset.symbol == symbol).unwrap().asset;
+        let (base, quote) = (number("ETH"), number("USDT"));
+        let mut terms = terms(base, quote);
+        change(&mut terms);
+        let request = CreateMarket { terms, by: by() };
+        let made = world.ask(&request).await.unwrap();
+        assert_eq!(
+            (made.symbol.as_str(), made.state),
+            ("ETH-USDT", Some(MarketState::Halted))
+        );
+        let again = world.ask(&request).await.unwrap_err();
+        assert_eq!(again.code, "payment.market.exists");
+        let (anna, ben) = (world.person("anna").await, world.person("ben").await);
+        let floor = Self {
+            world,
+            anna,
+            ben,
+            base,
+            quote,
+        };
+        floor.set_state(MarketState::Open).await;
+        floor.fund(anna, base, 10 * ETHER).await;
+        floor.fund(ben, quote, 10_000 * DOLLAR).await;
+        floor
+    }
+
+    pub async fn set_state(&self, state: MarketState) {
+        let request = SetMarketState {
+            symbol: "ETH-USDT".into(),
+            state,
+            by: by(),
+        };
+        assert_eq!(self.world.ask(&request).await.unwrap().state, Some(state));
+    }
+
+    pub async fn fund(&self, person: Person, asset: AssetId, units: u128) {
+        let id = CommandId::new_at(self.world.clock.unix_ms());
+        let step = Step::Move {
+            debit: Account::house(Purpose::DepositAddresses),
+            credit: Account::wallet(person.id.uuid()),
+            asset,
+            amount: Amount::new(units),
+        };
+        let command = Command {
+            id,
+            at: self.world.clock.now(),
+            reason: Reason::Deposit,
+            reference: id.uuid(),
+            action: Action::Transfer(vec![step]),
+        };
+        assert!(self.world.engine.submit(command).await.unwrap().is_applied());
+    }
+
+    pub async fn post(&self, person: Person, body: Value, key: &str) -> (StatusCode, Value) {
+        self.world
+            .call_with(person, "POST", "/v1/orders", Some(body), Some(key))
+            .await
+    }
+
+    pub async fn place(&self, person: Person, side: &str, price: &str, quantity: &str) -> Value {
+        let (status, order) = self
+            .post(person, limit(side, price, quantity), &self.world.key())
+            .await;
+        assert_eq!(status, StatusCode::CREATED, "{order}");
+        order
+    }
+
+    pub async fn refused(&self, person: Person, change: Value, status: u16, code: &str, field: Option<&str>) {
+        let mut body = limit("buy", "100", "1");
+        for (name, value) in change.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        let (got, problem) = self.post(person, body.clone(), &self.world.key()).await;
+        assert_eq!(
+            (
+                got.as_u16(),
+                problem["code"].as_str(),
+                problem["errors"][0]["field"].as_str()
+            ),
+            (status, Some(code), field),
+            "{body}: {problem}"
+        );
+    }
+
+    pub async fn cancel(&self, person: Person, order: &Value) -> (StatusCode, Value) {
+        let path = format!("/v1/orders/{}", order["id"].as_str().unwrap());
+        self.world.call(person, "DELETE", &path, None).await
+    }
+
+    /// Calls with a fresh idempotency key.
+    pub async fn call(&self, person: Person, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        self.world
+            .call_with(person, method, path, Some(body), Some(&self.world.key()))
+            .await
+    }
+
+    /// An order as its person sees it.
+    pub async fn order(&self, person: Person, order: &Value) -> Value {
+        let path = format!("/v1/orders/{}", order["id"].as_str().unwrap());
+        self.world.get(person, &path).await
+    }
+
+    /// Has a job of the clock done once more.
+    pub async fn tick(&self, job: &str) {
+        let now = self.world.clock.now();
+        let tick = CronTick {
+            job: job.into(),
+            scheduled_for: now,
+        };
+        let id = ferrex_ids::MessageId::new_at(self.world.clock.unix_ms());
+        let event = ferrex_bus::Outgoing::event("cron", id, job, now, &tick);
+        self.world.staff.publish(vec![event]).await.unwrap();
+    }
+
+    pub async fn balances(&self, person: Person) -> [String; 4] {
+        let (coins, dollars) = (
+            self.world.balance(person, "ETH").await,
+            self.world.balance(person, "USDT").await,
+        );
+        [&coins[0], &coins[1], &dollars[0], &dollars[1]].map(Clone::clone)
+    }
+}
+
+pub fn limit(side: &str, price: &str, quantity: &str) -> Value {
+    json!({ "market": "ETH-USDT", "side": side, "type": "limit", "price": price, "quantity": quantity })
+}

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: orders crashes fuzz help run demo test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
+.PHONY: orders crashes fuzz help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -23,6 +23,14 @@ demo: ## Plays the story from sign-up to a confirmed withdrawal against what `ma
 	@scripts/tools.sh build
 	@$(cargo) build $(CARGO_LOCKED) -p ferrex
 	@exec $(CARGO_TARGET_DIR)/debug/ferrex demo
+
+demo-trade: ## Plays a trading day on a system of its own, one process a role and a second engine, and kills the engine twice
+	@scripts/tools.sh run
+	@$(cargo) build $(CARGO_LOCKED) -p ferrex -p ferrex-dev
+	@data="$$(mktemp -d)"; chmod 755 "$$data"; code=0; \
+	  $(CARGO_TARGET_DIR)/debug/ferrex-dev --data "$$data" --shape standby --play trade || code=$$?; \
+	  real="$$(readlink -f "$$data/postgres" || true)"; rm -rf "$$data"; case "$$real" in /var/lib/ferrex-dev/*) rm -rf "$$real" ;; esac; \
+	  exit $$code
 
 test: ## Runs every test, on a real PostgreSQL, Kafka, chain and mail server
 	@scripts/tools.sh test

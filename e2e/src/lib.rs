@@ -116,6 +116,21 @@ impl Story {
         Ok(told)
     }
 
+    /// Plays `ferrex demo trade` against it, and kills the engine when the demo asks for it; returns what it printed.
+    pub async fn demo_trade(&mut self) -> anyhow::Result<String> {
+        let playing = self.system.play(&["trade"], false);
+        let output = tokio::time::timeout(DEMO_WITHIN, playing)
+            .await
+            .with_context(|| format!("the demo still plays after {DEMO_WITHIN:?}"))??;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "the demo failed:\n{told}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(told)
+    }
+
     /// Audits the ledger and stops everything.
     pub async fn end(self) -> anyhow::Result<()> {
         let report = self.system.ferrex(&["ledger", "audit"])?;

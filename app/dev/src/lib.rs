@@ -7,10 +7,13 @@
 //! - [`plan`] says what is wanted, [`system`] starts and stops it, [`settings`] writes `ferrex.toml`,
 //!   [`surroundings`] writes where to find what, [`secrets`] makes each secret once.
 //! - [`ingress`] stands before the processes when each role has its own, as an ingress does on Kubernetes.
-//! - [`mail_page`] shows the mails that were caught.
+//! - [`pair`] kills the engine's owner on request where a second engine stands by, and plays demos that ask for it.
+//! - [`chain`] creates the test token. [`mail_page`] shows the mails that were caught.
 
+pub mod chain;
 pub mod ingress;
 pub mod mail_page;
+pub mod pair;
 pub mod plan;
 pub mod secrets;
 pub mod settings;

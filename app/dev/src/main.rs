@@ -22,12 +22,17 @@ struct Arguments {
     /// What carries messages.
     #[arg(long, default_value = "embedded")]
     bus: BusArgument,
+    /// Plays this demo on free ports and stops, instead of running until Ctrl-C; use a data directory of its own.
+    #[arg(long)]
+    play: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ShapeArgument {
     One,
     Split,
+    /// A process a role, and a second engine that stands by.
+    Standby,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -61,20 +66,26 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&arguments.data)?;
     let data = arguments.data.canonicalize()?;
     let ferrex = std::env::current_exe()?.with_file_name("ferrex");
+    let play = arguments.play;
     let plan = Plan {
         data,
         ferrex,
         shape: match arguments.shape {
             ShapeArgument::One => Shape::One,
             ShapeArgument::Split => Shape::Split,
+            ShapeArgument::Standby => Shape::Standby,
         },
         carrier: match arguments.bus {
             BusArgument::Embedded => Carrier::Embedded,
             BusArgument::Kafka => Carrier::Kafka,
         },
-        ports: Ports::FIXED,
+        ports: if play.is_some() {
+            Ports::free()
+        } else {
+            Ports::FIXED
+        },
         durable: true,
-        keep: true,
+        keep: play.is_none(),
         brisk: false,
     };
     println!(
@@ -85,12 +96,29 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         started = System::start(plan) => started.context("starting")?,
         () = shutdown.requested() => return Ok(ExitCode::FAILURE),
     };
+    if let Some(story) = play {
+        let story = [story.as_str()];
+        let played = tokio::select! {
+            played = system.play(&story, true) => played?.status.success(),
+            () = shutdown.requested() => false,
+        };
+        system.stop().await?;
+        return Ok(if played {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     announce(&system);
     let mut code = ExitCode::SUCCESS;
     while !shutdown.is_requested() {
-        tokio::select! {
-            () = shutdown.requested() => {}
-            () = tokio::time::sleep(LOOK) => {}
+        let asked = tokio::select! {
+            () = shutdown.requested() => None,
+            () = tokio::time::sleep(LOOK) => None,
+            asked = system.asked() => Some(asked),
+        };
+        if let Some(asked) = asked {
+            system.answer(asked).await;
         }
         let ended = system.ended();
         if !ended.is_empty() && !shutdown.is_requested() {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use ferrex_testkit::servers::free_port;
 
+use crate::pair::STANDBY;
+
 /// How roles are spread over processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -11,6 +13,8 @@ pub enum Shape {
     One,
     /// One process a role.
     Split,
+    /// One process a role, and a second engine that stands by.
+    Standby,
 }
 
 /// What carries messages.
@@ -91,6 +95,23 @@ pub struct Plan {
     /// Whether leases, sessions and pauses are short, so that what a killed process held is taken over within about a
     /// second. A test's; on a busy machine short leases are lost more often.
     pub brisk: bool,
+}
+
+impl Plan {
+    /// The names of the engine processes that other processes reach over the network.
+    pub fn engines(&self) -> &'static [&'static str] {
+        match self.shape {
+            Shape::One => &[],
+            Shape::Split => &["engine"],
+            Shape::Standby => &["engine", STANDBY],
+        }
+    }
+
+    /// The names of the processes when each role has its own, in the order in which they start.
+    pub fn processes(&self) -> Vec<&'static str> {
+        let standby = (self.shape == Shape::Standby).then_some(STANDBY);
+        ROLES.into_iter().chain(standby).collect()
+    }
 }
 
 /// Every role, in the order in which processes start.

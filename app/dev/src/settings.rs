@@ -14,8 +14,8 @@ pub struct Addresses<'a> {
     pub brokers: Option<&'a str>,
     /// Contract of the test token.
     pub token: &'a str,
-    /// The engine's internal listener, when roles have processes of their own.
-    pub engine: Option<&'a str>,
+    /// The engines' internal listeners, when roles have processes of their own; the first stands in the file.
+    pub engines: &'a [String],
 }
 
 /// How long leases and pauses are, as lines of the sections.
@@ -58,9 +58,15 @@ pub fn text(plan: &Plan, secrets: &Secrets, addresses: &Addresses<'_>) -> String
         (Carrier::Kafka, Some(brokers)) => format!("transport = \"kafka\"\nbrokers = \"{brokers}\""),
         _ => "transport = \"embedded\"".to_owned(),
     };
-    let engine = addresses.engine.map_or_else(String::new, |address| {
+    let engine = addresses.engines.first().map_or_else(String::new, |address| {
+        let urls: Vec<String> = addresses
+            .engines
+            .iter()
+            .map(|address| format!("\"http://{address}\""))
+            .collect();
         format!(
-            "listen = \"{address}\"\ntoken_file = {token}\n\n[engine_client]\nurls = [\"http://{address}\"]\ntoken_file = {token}\n",
+            "listen = \"{address}\"\ntoken_file = {token}\n\n[engine_client]\nurls = [{urls}]\ntoken_file = {token}\n",
+            urls = urls.join(", "),
             token = secret("engine_token"),
         )
     });

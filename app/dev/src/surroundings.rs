@@ -29,4 +29,7 @@ pub struct Surroundings {
     pub setup_link: Option<String>,
     /// Where the demo keeps the staff account that it set up.
     pub staff_file: PathBuf,
+    /// Where the engine's owner is killed on request, in a system that has a standby.
+    #[serde(default)]
+    pub control: Option<String>,
 }

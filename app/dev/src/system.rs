@@ -8,36 +8,33 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::U256;
 use anyhow::{Context as _, bail, ensure};
 use ferrex_runtime::CancellationToken;
 use ferrex_sandbox::identity::IdentityProvider;
 use ferrex_sandbox::{SenderConfig, WebhookSender};
+use ferrex_testkit::MailCatcher;
 use ferrex_testkit::servers::{
     AnvilOptions, AnvilServer, DEV_ACCOUNTS, KafkaOptions, KafkaServer, PostgresOptions, PostgresServer,
     Process, Signal, free_port, postgres_can_reach,
 };
-use ferrex_testkit::{MailCatcher, token};
 use ferrex_time::SystemClock;
 use secrecy::SecretString;
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::ingress::Ingress;
+use crate::pair::{Control, STANDBY};
 use crate::plan::{Carrier, Plan, ROLES, Shape};
 use crate::secrets::Secrets;
 use crate::settings::{Addresses, text};
 use crate::surroundings::Surroundings;
-use crate::{mail_page, settings};
+use crate::{chain, mail_page};
 
 /// Database of all schemas.
-const DATABASE: &str = "ferrex";
+pub(crate) const DATABASE: &str = "ferrex";
 /// How long processes may take to become ready.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 /// How long a process may take to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// Decimal places of the test token.
-const TOKEN_DECIMALS: u8 = 6;
 
 /// One `ferrex` process.
 struct Running {
@@ -62,8 +59,11 @@ pub struct System {
     identity: WebhookSender,
     config: PathBuf,
     token: String,
+    /// Where the engine processes listen, as [`Plan::engines`] names them.
+    pub(crate) engines: Vec<String>,
+    pub(crate) control: Option<Control>,
     processes: BTreeMap<String, Running>,
-    stop_pages: CancellationToken,
+    pub(crate) stop_pages: CancellationToken,
     setup_link: Option<String>,
 }
 
@@ -94,7 +94,7 @@ impl System {
             grace_seconds,
         })
         .await?;
-        let token = ensure_token(&chain).await?;
+        let token = chain::ensure_token(&chain).await?;
         let kafka = match plan.carrier {
             Carrier::Embedded => None,
             Carrier::Kafka => {
@@ -115,11 +115,15 @@ impl System {
         let identity = start_identity(&plan, &secrets, &stop_pages).await?;
 
         let brokers = kafka.as_ref().map(|kafka| format!("127.0.0.1:{}", kafka.port()));
-        let engine = (plan.shape == Shape::Split).then(|| format!("127.0.0.1:{}", free_port()));
+        let engines: Vec<String> = plan
+            .engines()
+            .iter()
+            .map(|_| format!("127.0.0.1:{}", free_port()))
+            .collect();
         let addresses = Addresses {
             brokers: brokers.as_deref(),
             token: &token,
-            engine: engine.as_deref(),
+            engines: &engines,
         };
         let config = plan.data.join("ferrex.toml");
         std::fs::write(&config, text(&plan, &secrets, &addresses))?;
@@ -132,10 +136,13 @@ impl System {
             identity,
             config,
             token,
+            engines,
+            control: None,
             processes: BTreeMap::new(),
             stop_pages,
             setup_link: None,
         };
+        system.offer_control().await?;
         system.migrate()?;
         system.start_processes().await?;
         system.write_surroundings()?;
@@ -179,11 +186,11 @@ impl System {
                 self.start_process("all", &[]).await?;
                 self.wait_ready("all").await?;
             }
-            Shape::Split => {
-                for role in ROLES {
+            Shape::Split | Shape::Standby => {
+                for role in self.plan.processes() {
                     self.start_process(role, &[]).await?;
                 }
-                for role in ROLES {
+                for role in self.plan.processes() {
                     self.wait_ready(role).await?;
                 }
                 let bases: Vec<_> = ["core", "payment", "webhooks"]
@@ -213,7 +220,10 @@ impl System {
                 .processes
                 .get(name)
                 .map_or_else(free_port, |running| running.operations);
-            command.args(["--role", name]);
+            command.args(["--role", if name == STANDBY { "engine" } else { name }]);
+            if name == STANDBY {
+                command.env("FERREX__ENGINE__LISTEN", &self.engines[1]);
+            }
             command.env("FERREX__LISTEN__OPERATIONS", format!("127.0.0.1:{operations}"));
             command.env(
                 "FERREX__LISTEN__PUBLIC",
@@ -325,6 +335,7 @@ impl System {
             config: self.config.clone(),
             setup_link: self.setup_link.clone(),
             staff_file: self.plan.data.join("demo-staff.json"),
+            control: self.control.as_ref().map(|control| control.address.clone()),
         }
     }
 
@@ -371,7 +382,7 @@ impl System {
 
     /// In the split shape each role has a listener of its own behind the ingress.
     fn public_of(&self, name: &str) -> String {
-        let place = ROLES.iter().position(|role| *role == name).unwrap_or(0);
+        let place = ROLES.iter().position(|role| *role == name).unwrap_or(ROLES.len());
         format!("http://127.0.0.{}:{}", place + 2, self.plan.ports.public)
     }
 
@@ -446,7 +457,7 @@ async fn start_identity(
     Ok(sender)
 }
 
-async fn serve(port: u16, router: axum::Router, stop: &CancellationToken) -> anyhow::Result<()> {
+pub(crate) async fn serve(port: u16, router: axum::Router, stop: &CancellationToken) -> anyhow::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(address)
         .await
@@ -458,36 +469,4 @@ async fn serve(port: u16, router: axum::Router, stop: &CancellationToken) -> any
             .await
     });
     Ok(())
-}
-
-/// The test token's contract, created by the first development account's first transaction if it is not there.
-async fn ensure_token(chain: &AnvilServer) -> anyhow::Result<String> {
-    // The address follows from the creator and its nonce 0.
-    const TOKEN: &str = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
-    let code = chain.rpc("eth_getCode", json!([TOKEN, "latest"])).await?;
-    if code.as_str().is_some_and(|code| code.len() > 2) {
-        return Ok(TOKEN.to_owned());
-    }
-    let supply = U256::from(1_000_000_000_000_000_u64);
-    let data = token::creation("Test token", "TST", TOKEN_DECIMALS, supply);
-    let creator = DEV_ACCOUNTS[0].address;
-    let hash = chain
-        .rpc("eth_sendTransaction", json!([{ "from": creator, "data": data }]))
-        .await?;
-    let deadline = tokio::time::Instant::now() + READY_WITHIN;
-    while tokio::time::Instant::now() < deadline {
-        let receipt = chain
-            .rpc("eth_getTransactionReceipt", json!([hash]))
-            .await
-            .unwrap_or(Value::Null);
-        if let Some(address) = receipt["contractAddress"].as_str() {
-            ensure!(
-                address.eq_ignore_ascii_case(TOKEN),
-                "the test token was created at {address}, not at {TOKEN}"
-            );
-            return Ok(TOKEN.to_owned());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    bail!("the test token was not created; chain id {}", settings::CHAIN_ID)
 }

@@ -51,7 +51,7 @@ pub enum Command {
     Signer(SignerCommand),
     /// Ask the operations port of a running system whether it is ready; exit code 1 when it is not.
     Health,
-    /// Play the main story against a running system, as a client would.
+    /// Play a story against a running system, as clients would.
     Demo(Demo),
 }
 
@@ -83,12 +83,24 @@ pub enum ParkedCommand {
     },
 }
 
-/// Where the demo finds what it needs.
+/// What the demo plays, and where it finds what it needs.
 #[derive(Debug, clap::Args)]
 pub struct Demo {
+    /// Which story.
+    #[arg(value_enum, default_value = "main")]
+    pub story: DemoStory,
     /// What `make run` wrote about the development surroundings (chain node, mail catcher, identity provider, staff).
     #[arg(long, default_value = ".data/surroundings.json", env = "FERREX_SURROUNDINGS")]
     pub surroundings: PathBuf,
+}
+
+/// What the demo plays.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum DemoStory {
+    /// From sign-up to a confirmed withdrawal.
+    Main,
+    /// A trading day, with the engine killed on the way where somebody does that.
+    Trade,
 }
 
 /// The keystore.

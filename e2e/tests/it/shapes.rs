@@ -1,4 +1,4 @@
-//! The story in both shapes, and what the listeners keep apart.
+//! The story in both shapes, a trading day, and what the listeners keep apart.
 
 use ferrex_dev::plan::{Carrier, Shape};
 use ferrex_e2e::Story;
@@ -18,6 +18,19 @@ async fn story_one_process_per_role_on_kafka() -> anyhow::Result<()> {
     let story = Story::begin(Shape::Split, Carrier::Kafka).await?;
     let told = story.demo().await?;
     assert!(told.contains("the story is told"), "{told}");
+    story.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f088_a_trading_day_with_the_engine_killed_twice_is_explained_to_the_last_unit() -> anyhow::Result<()>
+{
+    let mut story = Story::begin(Shape::Standby, Carrier::Embedded).await?;
+    let told = story.demo_trade().await?;
+    println!("{told}");
+    assert_eq!(told.matches(" kill: ").count(), 2, "{told}");
+    for said in ["explained to the last unit", "audit: ", "the trading day is told"] {
+        assert!(told.contains(said), "{said}: {told}");
+    }
     story.end().await
 }
 

@@ -89,6 +89,15 @@ impl Staff {
         Ok(())
     }
 
+    /// Changes what may happen in a market.
+    pub async fn set_market(&self, symbol: &str, state: &str) -> anyhow::Result<()> {
+        let body = json!({ "state": state, "reason": "the demo needs it" });
+        self.api
+            .post(&format!("/v1/markets/{symbol}/state"), &body)
+            .await?;
+        Ok(())
+    }
+
     /// The address of the hot wallet, which payment learns from the signer.
     pub async fn hot_wallet(&self, world: &World) -> anyhow::Result<String> {
         world

@@ -320,7 +320,8 @@ fn thousandths(text: &Value) -> Option<i64> {
     Some(sign * (whole.parse::<i64>().ok()? * 1_000 + fraction))
 }
 
-fn audit(world: &World) -> anyhow::Result<()> {
+/// Has the ledger audited; fails when the audit finds something.
+pub(super) fn audit(world: &World) -> anyhow::Result<()> {
     let output = Command::new(std::env::current_exe()?)
         .arg("--config")
         .arg(&world.around.config)

@@ -30,6 +30,9 @@ pub struct Surroundings {
     pub config: PathBuf,
     pub setup_link: Option<String>,
     pub staff_file: PathBuf,
+    /// Where whoever runs the system kills the engine's owner on request, if they do.
+    #[serde(default)]
+    pub control: Option<String>,
 }
 
 /// The surroundings with clients to them.
@@ -131,6 +134,16 @@ impl World {
         let code = words.find(|word| word.len() == 8 && word.bytes().all(|byte| byte.is_ascii_digit()));
         code.map(str::to_owned)
             .with_context(|| format!("no code in the mail: {text}"))
+    }
+
+    /// Asks whoever runs the system to kill the engine's owner; returns when another decides, with what was seen. None when
+    /// nobody does that here.
+    pub async fn kill_engine(&self) -> anyhow::Result<Option<Value>> {
+        let Some(control) = &self.around.control else {
+            return Ok(None);
+        };
+        let api = Api::new(control)?;
+        api.post("/engine/kill", &Value::Null).await.map(Some)
     }
 
     /// A client of the identity provider.

@@ -287,3 +287,69 @@ fn find<'r, T>(
     let first = here.next().filter(|_| !delivery.is_typed());
     first.filter(|_| here.next().is_none())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::Headers;
+    use crate::transport::{Incoming, Partition};
+
+    macro_rules! message {
+        ($name:ident, $topic:literal) => {
+            #[derive(Serialize, Deserialize)]
+            struct $name {}
+            impl Message for $name {
+                const TYPE: &'static str = stringify!($name);
+                const TOPIC: &'static str = $topic;
+            }
+        };
+    }
+    message!(Priced, "shop.priced");
+    message!(Ordered, "shop.ordered");
+    message!(Opened, "shop.changed");
+    message!(Closed, "shop.changed");
+
+    fn router() -> Router {
+        macro_rules! ignoring {
+            ($router:expr, $($name:ident),+) => {
+                $router$(.on_event::<$name, _>(|_, _, _| Box::pin(std::future::ready(Ok(())))))+
+            };
+        }
+        ignoring!(Router::new("shop"), Priced, Ordered, Opened, Closed)
+    }
+
+    fn topic_of_handler(topic: &str, message_type: Option<&'static str>) -> Option<&'static str> {
+        let mut headers = Headers::default();
+        if let Some(message_type) = message_type {
+            headers.push("ce_type", message_type);
+        }
+        let delivery = Delivery::read(Incoming {
+            partition: Partition::new(topic, 0),
+            offset: 0,
+            key: None,
+            headers,
+            body: None,
+            at: ferrex_time::from_micros(0),
+        });
+        router().event_route(&delivery).map(|route| route.topic)
+    }
+
+    #[test]
+    fn a_message_without_a_type_goes_to_the_only_handler_of_its_topic() {
+        assert_eq!(topic_of_handler("shop.priced", None), Some("shop.priced"));
+        assert_eq!(topic_of_handler("shop.ordered", None), Some("shop.ordered"));
+        assert_eq!(topic_of_handler("shop.changed", None), None, "two could be meant");
+        assert_eq!(topic_of_handler("shop.others", None), None);
+    }
+
+    #[test]
+    fn a_message_with_a_type_goes_to_no_other_type() {
+        assert_eq!(
+            topic_of_handler("shop.changed", Some("Closed")),
+            Some("shop.changed")
+        );
+        assert_eq!(topic_of_handler("shop.ordered", Some("Cancelled")), None);
+    }
+}

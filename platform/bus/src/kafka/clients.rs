@@ -79,11 +79,12 @@ impl Clients {
             .set("enable.idempotence", "true")
             .set("acks", "all")
             // The partitioner of the Java and NestJS clients, so that a key lands in the same place whoever writes it.
-            .set("partitioner", "murmur2_random")
-            .set("compression.type", "lz4");
+            .set("partitioner", "murmur2_random");
         match urgency {
             // Events never time out here. A send that "failed" locally may still be in the log, and sending its
             // successors meanwhile would break the order of its key; so the client keeps trying in order.
+            // Not compressed unless the settings say so: of all there is, NestJS (kafkajs) reads gzip alone, and its consumer
+            // stops at anything else.
             Urgency::Durable => client.set("linger.ms", "2").set("message.timeout.ms", "0"),
             // Requests and answers have deadlines of their own.
             Urgency::Fast => client

@@ -55,7 +55,7 @@ macro_rules! warehouse {
 }
 
 /// Numbers of the events that reached the NestJS service, by whichever process.
-type Paid = Arc<Mutex<BTreeSet<i64>>>;
+type Received = Arc<Mutex<BTreeSet<i64>>>;
 
 /// What a process has said and nobody has taken.
 #[derive(Default)]
@@ -74,7 +74,7 @@ struct Shop {
 
 impl Shop {
     /// Starts it and waits until it has joined its groups.
-    async fn open(world: &World, name: &str, paid: &Paid) -> Self {
+    async fn open(world: &World, name: &str, paid: &Received) -> Self {
         let TransportConfig::Kafka(config) = &world.transport else {
             unreachable!("this is about Kafka")
         };
@@ -178,7 +178,7 @@ async fn ask<R: Request<Reply = Answer>>(bus: &Bus, request: R) -> Result<i64, F
     .await
 }
 
-async fn paid_reach(paid: &Paid, all: std::ops::Range<i64>) {
+async fn paid_reach(paid: &Received, all: std::ops::Range<i64>) {
     let all: BTreeSet<i64> = all.collect();
     eventually(SOON, || async {
         let paid = paid.lock().unwrap();
@@ -194,14 +194,14 @@ async fn nestjs_sends_and_emits_to_a_ferrex_service() {
     let bus = world.bus().await;
     topics(&bus, [Stock::TOPIC, Ordered::TOPIC, Price::TOPIC, Paid::TOPIC]).await;
     let replica = world.replica(warehouse!("a")).await;
-    let shop = Shop::open(&world, NAME, &Paid::default()).await;
+    let shop = Shop::open(&world, NAME, &Received::default()).await;
 
     let said = shop.send(Stock::TOPIC, 21).await;
     assert_eq!(said["answer"], json!({ "number": 42 }), "{said}");
     let said = shop.send(Stock::TOPIC, -1).await;
     let refused = json!({
         "code": "warehouse.unknown", "kind": "not_found", "message": "no such thing", "detail": "no such thing",
-        "fields": [{ "field": "number", "detail": "must not be negative" }],
+        "fields": [{ "field": "number", "message": "must not be negative" }],
     });
     assert_eq!(said["error"], refused, "{said}");
 
@@ -245,7 +245,7 @@ async fn a_ferrex_service_asks_and_tells_nestjs() {
     let world = World::kafka().await;
     let bus = world.bus().await;
     topics(&bus, [Stock::TOPIC, Ordered::TOPIC, Price::TOPIC, Paid::TOPIC]).await;
-    let paid = Paid::default();
+    let paid = Received::default();
     let shop = Shop::open(&world, NAME, &paid).await;
 
     assert_eq!(ask(&bus, Price { number: 7 }).await.unwrap(), 70);
@@ -262,10 +262,11 @@ async fn a_ferrex_service_asks_and_tells_nestjs() {
         (Kind::Internal, "bus.remote", "Internal server error")
     );
 
-    let relay = world.relay().await;
+    // All wait, so they go in one batch, which must be in a form that kafkajs reads.
     for number in 0..10 {
         world.put(&event("k", &Paid { number })).await;
     }
+    let relay = world.relay().await;
     paid_reach(&paid, 0..10).await;
     relay.leave().await;
     shop.close().await;
@@ -277,7 +278,7 @@ async fn nestjs_and_ferrex_lose_nothing_while_both_come_and_go() {
     let world = World::kafka().await;
     let bus = world.bus().await;
     topics(&bus, [Stock::TOPIC, Ordered::TOPIC, Price::TOPIC, Paid::TOPIC]).await;
-    let paid = Paid::default();
+    let paid = Received::default();
     // Both ask and tell.
     let trade = async |shop: &Shop, numbers: std::ops::Range<i64>| {
         for number in numbers.clone() {

@@ -34,6 +34,35 @@ impl Kafka {
         (Self::start_on(Some(port), more).await, proxy)
     }
 
+    /// A broker with two ways to it: [`Kafka::brokers`], and the proxy, of which it tells those who come that way.
+    pub async fn start_beside_proxy() -> (Self, Proxy) {
+        let (port, behind, controller) = (free_port(), free_port(), free_port());
+        let proxy = Proxy::start(behind).await;
+        let more = format!(
+            "listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{behind},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{}
+controller.quorum.voters=1@127.0.0.1:{controller}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+",
+            proxy.port()
+        );
+        (Self::start_on(Some(port), more).await, proxy)
+    }
+
+    /// A broker at which `admin` may do everything and `stranger` nothing. Both show their name as their password, by SASL
+    /// PLAIN.
+    pub async fn start_with_users() -> Self {
+        let more = "listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+sasl.enabled.mechanisms=PLAIN
+sasl.mechanism.inter.broker.protocol=PLAIN
+listener.name.plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  username=\"admin\" password=\"admin\" user_admin=\"admin\" user_stranger=\"stranger\";
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:admin;User:ANONYMOUS
+";
+        Self::start_on(None, more.to_owned()).await
+    }
+
     async fn start_on(port: Option<u16>, more: String) -> Self {
         let dir = temp_dir("kafka");
         let options = KafkaOptions {

@@ -7,10 +7,12 @@ use ferrex_bus::{Error, KafkaConfig, Lag, TransportConfig, outbox};
 use ferrex_contracts::Message;
 use ferrex_testkit::{Kafka, eventually};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, Producer as _};
 
 use crate::world::{SOON, World, event, message, writing};
 
@@ -149,6 +151,63 @@ async fn f064_more_partitions_lose_nothing_and_a_drained_key_keeps_its_order() {
     replica.leave().await;
 }
 
+/// Larger than anything of ours, and no JSON: a topic that others write to may allow it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f065_ten_megabytes_of_others_are_parked_and_the_rest_goes_on() {
+    const BYTES: usize = 10_000_000;
+    message!(Happened, "f065_large");
+    let world = World::kafka().await;
+    let most = (2 * BYTES).to_string();
+    let topic = NewTopic::new(Happened::TOPIC, 1, TopicReplication::Fixed(1)).set("max.message.bytes", &most);
+    let created = admin(&world)
+        .create_topics([&topic], &AdminOptions::new())
+        .await
+        .unwrap();
+    created[0].as_ref().unwrap();
+    let foreign: FutureProducer = client(&world).set("message.max.bytes", &most).create().unwrap();
+    let body: Vec<u8> = (0..BYTES).map(|place| place.to_le_bytes()[place % 3]).collect();
+    let headers = [
+        ("ce_type", Happened::TYPE),
+        ("ce_id", "large"),
+        ("ce_source", "others"),
+    ];
+    let headers = headers
+        .into_iter()
+        .fold(OwnedHeaders::new(), |all, (key, value)| {
+            all.insert(Header {
+                key,
+                value: Some(value),
+            })
+        });
+    let record = FutureRecord::to(Happened::TOPIC)
+        .key("bad")
+        .payload(&body)
+        .headers(headers);
+    foreign.send(record, SOON).await.unwrap();
+    let bus = world.bus().await;
+    let after = [("bad", 1), ("good", 2), ("bad", 3), ("good", 4)];
+    bus.publish(
+        after
+            .map(|(key, number)| event(key, &Happened { number }))
+            .to_vec(),
+    )
+    .await
+    .unwrap();
+    let replica = world.replica(writing!("f065_large", Happened, "a")).await;
+    assert_eq!(numbers(&world, 2).await, [2, 4]);
+    world.caught_up(&bus, "f065_large", Happened::TOPIC).await;
+    let parked = ferrex_bus::parked::list(&world.db, 0, 10).await.unwrap();
+    let seen: Vec<(&str, bool)> = parked
+        .iter()
+        .map(|parked| (parked.key.as_str(), parked.behind))
+        .collect();
+    assert_eq!(seen, [("bad", false), ("bad", true), ("bad", true)]);
+    assert_eq!(parked[0].code, "bus.message.undecodable");
+    assert!(parked[0].body == body, "it is kept as it came");
+    replica.leave().await;
+    tokio::task::spawn_blocking(move || drop(foreign)).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f068_a_hanging_transaction_of_others_shows_as_lag_and_passes() {
     message!(Happened, "f068");
@@ -265,6 +324,61 @@ async fn f071_a_deleted_topic_is_told_and_used_again_when_it_is_back() {
         .await
         .unwrap();
     assert_eq!(numbers(&world, 2).await, [1, 2]);
+    replica.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f071_who_may_not_use_a_topic_is_told_and_what_it_has_to_say_waits() {
+    message!(Happened, "f071_denied");
+    let kafka = Kafka::start_with_users().await;
+    let mut world = World::kafka_at(kafka.brokers()).await;
+    let of_user = |name: &str| {
+        let mut config = KafkaConfig::new(kafka.brokers());
+        let settings = [
+            ("security.protocol", "sasl_plaintext"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.username", name),
+            ("sasl.password", name),
+        ];
+        config
+            .properties
+            .extend(settings.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        TransportConfig::Kafka(config)
+    };
+    let denied = |error: &Error| {
+        let Error::Kafka { source, .. } = error else {
+            return false;
+        };
+        let code = match source {
+            KafkaError::AdminOp(code) | KafkaError::MetadataFetch(code) => Some(*code),
+            other => other.rdkafka_error_code(),
+        };
+        code == Some(RDKafkaErrorCode::TopicAuthorizationFailed)
+    };
+
+    world.transport = of_user("stranger");
+    let bus = world.bus().await;
+    world.put(&event("k", &Happened { number: 1 })).await;
+    let relay = world.relay().await;
+    let told = bus
+        .publish(vec![event("k", &Happened { number: 0 })])
+        .await
+        .unwrap_err();
+    assert!(denied(&told), "{told:?}");
+    // It ends with the reason instead of trying without a word; its supervisor starts it again with growing pauses.
+    let replica = world.replica(writing!("f071_denied", Happened, "a")).await;
+    let ended = tokio::time::timeout(SOON, replica.task).await.unwrap().unwrap();
+    assert!(ended.as_ref().is_err_and(denied), "{ended:?}");
+    assert_eq!(waiting(&world).await, 1);
+    relay.leave().await;
+    assert_eq!(waiting(&world).await, 1, "nothing counts as published");
+
+    world.transport = of_user("admin");
+    let replica = world.replica(writing!("f071_denied", Happened, "b")).await;
+    let relay = world.relay().await;
+    assert_eq!(numbers(&world, 1).await, [1]);
+    drained(&world).await;
+    relay.leave().await;
     replica.leave().await;
 }
 

@@ -9,6 +9,8 @@ mod faults;
 #[cfg(test)]
 mod kafka;
 #[cfg(test)]
+mod membership;
+#[cfg(test)]
 mod nestjs;
 #[cfg(test)]
 mod world;
@@ -49,6 +51,7 @@ contract! {
         two_replicas_share_partitions_and_take_over,
         a_graceful_leave_finishes_work_and_leaves_no_lag,
         f061_replicas_that_come_and_go_change_nothing,
+        f089_scaling_up_and_down_under_load_loses_doubles_and_swaps_nothing,
         f005_crashes_before_offset_commit_have_one_effect,
         f063_rewinding_the_whole_topic_changes_nothing;
     requests:

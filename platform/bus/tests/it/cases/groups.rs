@@ -1,5 +1,6 @@
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferrex_bus::Router;
 use ferrex_contracts::Message;
@@ -142,6 +143,68 @@ pub async fn f061_replicas_that_come_and_go_change_nothing(world: World) {
     workers.extend(effects.into_iter().map(|effect| effect.worker));
     assert!(workers.len() > 1, "the others never got a partition");
     steady.leave().await;
+}
+
+/// Scaled from one replica to four and back, twice, each way while messages wait and each one's handler takes its time; one
+/// replica is replaced at full size, and in the second round one that scales down is not waited for.
+pub async fn f089_scaling_up_and_down_under_load_loses_doubles_and_swaps_nothing(world: World) {
+    const KEYS: usize = 24;
+    message!(Happened, "f089");
+    macro_rules! slow {
+        ($worker:literal) => {
+            Router::new("f089")
+                .at_once(4, 1)
+                .on_event::<Happened, _>(|delivery, message, tx| {
+                    Box::pin(async move {
+                        tokio::time::sleep(Duration::from_millis(2)).await;
+                        write_effect(tx, delivery, message.number, $worker).await
+                    })
+                })
+        };
+    }
+    let bus = world.bus().await;
+    let mut sent = 0;
+    let mut publish = async |rounds: i64| {
+        publish_rounds(&bus, sent..sent + rounds, KEYS, |number| Happened { number }).await;
+        sent += rounds;
+        KEYS * usize::try_from(sent).unwrap()
+    };
+    let mut replicas = VecDeque::from([world.replica(slow!("first")).await]);
+    for round in 0..2 {
+        publish(10).await;
+        for router in [slow!("a"), slow!("b"), slow!("c")] {
+            replicas.push_back(world.replica(router).await);
+            publish(10).await;
+        }
+        // One goes at full size, and another comes.
+        replicas.pop_front().unwrap().leave().await;
+        replicas.push_back(world.replica(slow!("d")).await);
+        let all = publish(10).await;
+        world.effects_reach(all / 2).await;
+        while replicas.len() > 1 {
+            let goes = replicas.pop_front().unwrap();
+            if round == 1 && replicas.len() == 2 {
+                goes.die().await;
+            } else {
+                goes.leave().await;
+            }
+            publish(5).await;
+        }
+    }
+    let all = publish(1).await;
+    let effects = world.effects_reach(all).await;
+    world.caught_up(&bus, "f089", Happened::TOPIC).await;
+    assert_eq!(world.effects().await.len(), all, "an effect came twice");
+    for key in 0..KEYS {
+        let name = format!("k{key}");
+        let of_key = effects.iter().filter(|effect| effect.key == name);
+        let numbers: Vec<i64> = of_key.map(|effect| effect.number).collect();
+        let expected = i64::try_from(all / KEYS).unwrap();
+        assert_eq!(numbers, (0..expected).collect::<Vec<_>>(), "{name}");
+    }
+    let workers: HashSet<&str> = effects.iter().map(|effect| effect.worker.as_str()).collect();
+    assert!(workers.len() > 1, "the others never got a partition");
+    replicas.pop_front().unwrap().leave().await;
 }
 
 async fn publish_rounds<M: Message>(

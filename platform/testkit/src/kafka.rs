@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
 
@@ -61,6 +63,24 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:admin;User:ANONYMOUS
 ";
         Self::start_on(None, more.to_owned()).await
+    }
+
+    /// A broker that is reached by TLS alone, as `localhost` and [`Kafka::port`]. It reads its key and certificate at each
+    /// start from `keys`, a PKCS #12 file under the password `changeit`.
+    pub async fn start_with_tls(keys: &Path) -> Self {
+        let (port, inner, controller) = (free_port(), free_port(), free_port());
+        let more = format!(
+            "listeners=TLS://127.0.0.1:{port},PLAINTEXT://127.0.0.1:{inner},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=TLS://localhost:{port},PLAINTEXT://127.0.0.1:{inner}
+controller.quorum.voters=1@127.0.0.1:{controller}
+listener.security.protocol.map=TLS:SSL,PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+ssl.keystore.type=PKCS12
+ssl.keystore.location={}
+ssl.keystore.password=changeit
+",
+            keys.display()
+        );
+        Self::start_on(Some(port), more).await
     }
 
     async fn start_on(port: Option<u16>, more: String) -> Self {

@@ -13,6 +13,8 @@ mod membership;
 #[cfg(test)]
 mod nestjs;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod world;
 
 /// Runs each case of the contract over each transport.

@@ -104,10 +104,9 @@ impl System {
                 .await?
                 .flatten();
         let engines = self.plan().engines().iter().zip(&self.engines);
-        let owner = engines
-            .filter(|(_, listens)| address.as_deref() == Some(&format!("http://{listens}")))
-            .map(|(name, _)| *name);
-        Ok(owner.last())
+        let mut owner =
+            engines.filter(|(_, listens)| address.as_deref() == Some(&format!("http://{listens}")));
+        Ok(owner.next().map(|(name, _)| *name))
     }
 
     /// Kills the engine process that decides (SIGKILL), waits until the other does, and starts the killed one again.

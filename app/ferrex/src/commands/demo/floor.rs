@@ -14,7 +14,7 @@ use super::world::World;
 /// Where they trade.
 pub const MARKET: &str = "ETH-TST";
 /// How long the system may be without an answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a client waits before it asks again.
 const PAUSE: Duration = Duration::from_millis(200);
 

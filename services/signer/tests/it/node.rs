@@ -1,9 +1,11 @@
 //! What the signer makes is taken by a real node and does what was asked.
 
-use ferrex_chains::evm::{B256, Broadcast, EvmRpc, RpcConfig, SignedTx, Tag, U256, from_hex};
+use std::time::Duration;
+
+use ferrex_chains::evm::{B256, Broadcast, EvmRpc, RpcConfig, SignedTx, Tag, TxReceipt, U256, from_hex};
 use ferrex_contracts::signer::SignedTransaction;
 use ferrex_money::Amount;
-use ferrex_testkit::Anvil;
+use ferrex_testkit::{Anvil, eventually};
 use serde_json::json;
 
 use crate::world::{
@@ -15,6 +17,14 @@ async fn broadcast(rpc: &EvmRpc, signed: &SignedTransaction) -> B256 {
     let said = rpc.send_raw(&raw).await;
     assert!(matches!(said, Broadcast::Accepted), "{said:?}");
     SignedTx::decode(&raw).unwrap().hash()
+}
+
+/// The node answers a broadcast before it mines.
+async fn mined(rpc: &EvmRpc, hash: B256) -> TxReceipt {
+    eventually(Duration::from_secs(20), || async {
+        rpc.receipt(hash).await.unwrap().ok_or("it is not mined")
+    })
+    .await
 }
 
 #[tokio::test]
@@ -37,7 +47,7 @@ async fn a_node_pays_coin_and_token_replaces_and_fills() {
     let before = anvil.balance(PAYEE).await;
 
     let paid = broadcast(&rpc, &signer.sign_withdrawal(&payment(intent())).await.unwrap()).await;
-    assert!(rpc.receipt(paid).await.unwrap().unwrap().success);
+    assert!(mined(&rpc, paid).await.success);
     assert_eq!(anvil.balance(PAYEE).await - before, U256::from(ETHER));
 
     let mut tokens = payment(intent());
@@ -45,7 +55,7 @@ async fn a_node_pays_coin_and_token_replaces_and_fills() {
     tokens.amount = Amount::new(700);
     tokens.gas_limit = 80_000;
     let paid = broadcast(&rpc, &signer.sign_withdrawal(&tokens).await.unwrap()).await;
-    assert!(rpc.receipt(paid).await.unwrap().unwrap().success);
+    assert!(mined(&rpc, paid).await.success);
     assert_eq!(anvil.token_balance(&token, PAYEE).await, U256::from(700u64));
 
     // One that hangs is replaced; another is given up and its nonce filled; what comes after is mined.
@@ -61,7 +71,7 @@ async fn a_node_pays_coin_and_token_replaces_and_fills() {
     let later = broadcast(&rpc, &signer.sign_withdrawal(&payment(intent())).await.unwrap()).await;
     anvil.mine(1).await;
     assert_eq!(rpc.receipt(slow).await.unwrap(), None);
-    assert!(rpc.receipt(quick).await.unwrap().unwrap().success);
+    assert!(mined(&rpc, quick).await.success);
     assert_eq!(
         rpc.receipt(later).await.unwrap(),
         None,
@@ -69,8 +79,8 @@ async fn a_node_pays_coin_and_token_replaces_and_fills() {
     );
     let filled = broadcast(&rpc, &signer.fill_nonce(&filler(given_up, 2)).await.unwrap()).await;
     anvil.mine(1).await;
-    assert!(rpc.receipt(filled).await.unwrap().unwrap().success);
-    assert!(rpc.receipt(later).await.unwrap().unwrap().success);
+    assert!(mined(&rpc, filled).await.success);
+    assert!(mined(&rpc, later).await.success);
     let address = ferrex_chains::evm::EvmAddress::parse(&hot).unwrap();
     assert_eq!(rpc.nonce(address, Tag::Latest).await.unwrap(), 5);
 }

@@ -16,6 +16,9 @@ use clap::Parser as _;
 use crate::cli::{Cli, Command, LedgerCommand, ParkedCommand};
 use crate::settings::Settings;
 
+// What is delivered has no planted bugs in it (docs/adr/0006).
+const _: () = assert!(!ferrex_planted::ENABLED);
+
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

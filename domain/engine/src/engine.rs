@@ -1,6 +1,7 @@
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::{AccountId, AccountKey, Changes, Ledger, Normal, Owner};
 use ferrex_money::{Amount, AssetId};
+use ferrex_planted::planted;
 use ferrex_time::{Timestamp, from_micros};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -99,7 +100,11 @@ impl Engine {
         if let Some(row) = out.rows.last_mut() {
             row.last = true;
         }
-        self.known.remember(command.id, Known { fingerprint, outcome });
+        let forgets = planted!("engine.answers_forgotten")
+            || planted!("engine.refusals_forgotten") && !outcome.is_applied();
+        if !forgets {
+            self.known.remember(command.id, Known { fingerprint, outcome });
+        }
         outcome
     }
 
@@ -213,7 +218,9 @@ impl Engine {
 
     /// Whether the journal must be asked about this id before [`Engine::apply`], because it is older than the window.
     pub fn needs_lookup(&self, id: CommandId) -> bool {
-        !self.known.reaches(id.uuid()) && self.known.find(id).is_none()
+        !self.known.reaches(id.uuid())
+            && self.known.find(id).is_none()
+            && !planted!("engine.old_ids_not_looked_up")
     }
 
     /// The holds of a command that are neither open nor remembered as closed and are older than the window, so that

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ferrex_ids::CommandId;
+use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ pub struct Known {
 impl Known {
     /// The answer to a command of the same id with this body.
     pub fn answer(self, fingerprint: u64) -> Outcome {
-        if self.fingerprint == fingerprint {
+        if self.fingerprint == fingerprint || planted!("engine.bodies_not_compared") {
             self.outcome
         } else {
             Outcome::Refused {

@@ -3,6 +3,7 @@ mod replay;
 
 use ferrex_ids::HoldId;
 use ferrex_money::AssetId;
+use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 
 use crate::accounts::Accounts;
@@ -168,6 +169,7 @@ impl Ledger {
         while let Some(undo) = self.undo.pop() {
             match undo {
                 Undo::Opened(_) => self.accounts.close_last(),
+                Undo::Balance { .. } if planted!("ledger.rollback_forgets_balances") => {}
                 Undo::Balance { id, total, held } => self.accounts.set(id, total, held),
                 Undo::HoldOpened(id) => {
                     self.holds.remove(id);
@@ -190,7 +192,10 @@ impl Ledger {
     ) -> Result<Movement, Denied> {
         let debit_id = self.find_or_open(debit);
         let credit_id = self.find_or_open(credit);
-        if debit.account.purpose.normal() == Normal::Credit && self.accounts.available(debit_id) < amount {
+        if debit.account.purpose.normal() == Normal::Credit
+            && self.accounts.available(debit_id) < amount
+            && !planted!("ledger.transfer_ignores_holds")
+        {
             return Err(Denied::InsufficientAvailable);
         }
         let issues = debit.account.purpose.normal() == Normal::Debit
@@ -220,7 +225,7 @@ impl Ledger {
             return Err(Denied::HoldExists);
         }
         let account = self.accounts.find(&debit).ok_or(Denied::InsufficientAvailable)?;
-        if self.accounts.available(account) < amount {
+        if self.accounts.available(account) < amount && !planted!("ledger.reserve_takes_too_much") {
             return Err(Denied::InsufficientAvailable);
         }
         self.open_hold(Hold {
@@ -258,6 +263,10 @@ impl Ledger {
     pub fn release(&mut self, id: HoldId) -> Result<Released, Denied> {
         let hold = *self.open_or_denied(id)?;
         self.lower_hold(&hold, 0);
+        if planted!("ledger.release_lost") {
+            let total = self.accounts.total(hold.account);
+            self.set(hold.account, total, self.accounts.held(hold.account) + hold.left);
+        }
         Ok(Released {
             account: hold.account,
             asset: self.accounts.key(hold.account).asset,

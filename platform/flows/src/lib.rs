@@ -41,7 +41,7 @@ mod worker;
 pub use error::Error;
 pub use flow::{Actor, Effect, Flow, Publication, Revoke, Step, replay};
 pub use id::{derived_id, effect_id};
-pub use performer::{EffectContext, Performed, Performer};
+pub use performer::{EffectContext, Home, Performed, Performer};
 pub use runner::Runner;
 pub use setup::{Change, Options, Projection, Started};
 pub use view::{EffectView, FlowView, HistoryEntry, ParkedFlow};

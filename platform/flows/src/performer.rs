@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ferrex_ids::{CommandId, EffectId, FlowId};
+use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 
 use crate::Flow;
@@ -63,4 +64,45 @@ pub enum Performed<I> {
     },
     /// It may or may not have happened and repeating would not tell; the flow takes this input and looks.
     Unknown(I),
+}
+
+/// What the runner does with what became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Home<'a, I> {
+    /// The effect ends with this status, and the flow takes the input, if there is one, in the same transaction.
+    Ends {
+        /// What the flow takes.
+        input: Option<&'a I>,
+        /// `done` or `unknown`.
+        status: &'static str,
+    },
+    /// The effect is performed again.
+    Again {
+        /// Why.
+        reason: &'a str,
+        /// When; `None` for the growing pauses.
+        after: Option<Duration>,
+        /// Whether an attempt may have reached the outside, so that no step takes it back any more.
+        touched: bool,
+    },
+}
+
+impl<I> Performed<I> {
+    /// Decides what follows; `touched_before` says whether an earlier attempt may have reached the outside.
+    pub fn home(&self, touched_before: bool) -> Home<'_, I> {
+        let ends = |input, status| Home::Ends { input, status };
+        let again = |reason, after, touched| Home::Again {
+            reason,
+            after,
+            touched,
+        };
+        match self {
+            Self::Done(input) => ends(Some(input), "done"),
+            Self::Unknown(input) => ends(Some(input), "unknown"),
+            Self::Nothing => ends(None, "done"),
+            Self::Retry { .. } if planted!("flows.unknown_ends_the_effect") => ends(None, "done"),
+            Self::Retry { reason, after } => again(reason, *after, true),
+            Self::NotBegun { reason, after } => again(reason, *after, touched_before),
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::points::kill_point;
 use crate::runner::commit;
 use crate::store::{self, Claimed};
 use crate::stored::{read, read_state, write};
-use crate::{Actor, EffectContext, Error, Flow, Performed, Performer, Runner};
+use crate::{Actor, EffectContext, Error, Flow, Home, Performed, Performer, Runner};
 
 /// After news the worker looks again after these pauses, since a step that was written in a caller's transaction is only
 /// visible after that has committed.
@@ -277,14 +277,13 @@ async fn bring_home<F: Flow>(
     performed: &Performed<F::Input>,
 ) -> Result<&'static str, Error> {
     let shared = &runner.shared;
-    let (input, status) = match performed {
-        Performed::Done(input) => (Some(input), "done"),
-        Performed::Unknown(input) => (Some(input), "unknown"),
-        Performed::Nothing => (None, "done"),
-        Performed::Retry { reason, after } => return put_back(runner, effect, reason, *after, true).await,
-        Performed::NotBegun { reason, after } => {
-            return put_back(runner, effect, reason, *after, effect.touched_before).await;
-        }
+    let (input, status) = match performed.home(effect.touched_before) {
+        Home::Ends { input, status } => (input, status),
+        Home::Again {
+            reason,
+            after,
+            touched,
+        } => return put_back(runner, effect, reason, after, touched).await,
     };
     let mut tx = shared.db.begin().await?;
     // Lock order: the flow before its effect.

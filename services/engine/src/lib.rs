@@ -28,6 +28,7 @@ pub mod audit;
 mod config;
 mod consumers;
 mod error;
+pub mod following;
 mod gather;
 mod http;
 mod jobs;
@@ -42,6 +43,7 @@ mod shared;
 pub mod snapshots;
 mod standby;
 mod store;
+pub mod telling;
 
 pub use config::Config;
 pub use error::Error;

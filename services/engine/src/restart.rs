@@ -8,10 +8,10 @@
 use ferrex_engine_core::{Engine, Snapshot, SnapshotError};
 use sqlx::PgConnection;
 
-use crate::Error;
 use crate::error::Doing as _;
 use crate::shared::Shared;
 use crate::store::{self, StoredSnapshot};
+use crate::{Error, following};
 
 /// How many journal rows are read at once.
 const PAGE: u64 = 10_000;
@@ -80,8 +80,7 @@ async fn from_snapshot(
     end: u64,
 ) -> Result<Engine, Error> {
     for stored in store::snapshots(&mut *connection, shard).await? {
-        // A projection that was made empty to be written anew must hear of every change.
-        if (reached + 1..=end).contains(&stored.journal_id) {
+        if following::is_beyond_projection(stored.journal_id, reached, end) {
             continue;
         }
         let refused = match read(connection, shard, end, stored).await? {
@@ -115,14 +114,9 @@ pub(crate) async fn read(
         Ok(snapshot) => snapshot,
         Err(error) => return Ok(Err(error.into())),
     };
-    let (row, of) = (snapshot.last.id, snapshot.engine.shard());
-    if row != stored.journal_id || of != shard {
-        return Ok(Err(Refused::Misplaced { row, shard: of }));
-    }
-    if store::last_row(connection, row).await? != Some(snapshot.last) {
-        return Ok(Err(Refused::OtherJournal));
-    }
-    Ok(Ok(snapshot))
+    let last = store::last_row(connection, stored.journal_id).await?;
+    let fits = following::check_place(&snapshot, stored.journal_id, shard, last);
+    Ok(fits.map(|()| snapshot))
 }
 
 /// Applies the next rows, up to `end` at most. The engine then has exactly the accounts that rows so far have opened.
@@ -140,12 +134,7 @@ pub(crate) async fn replay_page(
             row: after.to_string(),
         });
     }
-    // An account is opened by a command one of whose rows names it.
-    let named = rows
-        .iter()
-        .map(|row| row.debit.max(row.credit))
-        .max()
-        .unwrap_or(0);
+    let named = following::highest_account(&rows);
     let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
     let accounts = if named > known {
         store::accounts_between(connection, shard, known, named).await?
@@ -153,12 +142,7 @@ pub(crate) async fn replay_page(
         Vec::new()
     };
     blocking(move || {
-        for account in &accounts {
-            engine.replay_account(account)?;
-        }
-        for row in &rows {
-            engine.replay(row)?;
-        }
+        following::replay(&mut engine, &accounts, &rows)?;
         Ok(engine)
     })
     .await

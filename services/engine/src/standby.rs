@@ -1,11 +1,12 @@
 //! A process that follows the journal and takes the lease as soon as it can be had.
 
 use ferrex_engine_client::Submission;
-use ferrex_engine_core::{Changes, Engine, OrderChanges};
+use ferrex_engine_core::Engine;
 use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::following::Following;
 use crate::shared::Shared;
 use crate::store::{self, Lease};
 use crate::{Error, restart};
@@ -13,12 +14,8 @@ use crate::{Error, restart};
 /// The state of a follower.
 pub(crate) struct Standby<'a> {
     shared: &'a Shared,
-    engine: Engine,
+    following: Following,
     connection: PgConnection,
-    /// The projection in the database is at this row or beyond.
-    projected: u64,
-    /// Changes up to a row that the projection has not been seen to reach yet.
-    unprojected: Option<(u64, Changes, OrderChanges)>,
 }
 
 /// What a follower hands over when it becomes the owner.
@@ -38,21 +35,19 @@ impl<'a> Standby<'a> {
         // Of its own, since it carries the owner's lock for as long as it lives and must never serve anything else.
         let mut connection = restart::own_connection(shared).await?;
         let engine = restart::at_projection(shared, &mut connection).await?;
-        let projected = engine.sequence();
         let mut standby = Self {
             shared,
-            engine,
+            following: Following::new(engine),
             connection,
-            projected,
-            unprojected: None,
         };
         let end = store::last_id(&mut standby.connection).await?;
         standby.catch_up(end).await?;
+        let engine = standby.following.engine();
         tracing::info!(
-            rows = standby.engine.sequence(),
-            projected,
-            accounts = standby.engine.ledger().account_count(),
-            holds = standby.engine.ledger().hold_count(),
+            rows = engine.sequence(),
+            projected = standby.following.projected(),
+            accounts = engine.ledger().account_count(),
+            holds = engine.ledger().hold_count(),
             "journal is loaded"
         );
         Ok(standby)
@@ -95,54 +90,26 @@ impl<'a> Standby<'a> {
 
     async fn catch_up(&mut self, end: u64) -> Result<(), Error> {
         let shard = self.shared.config.shard;
-        while self.engine.sequence() < end {
+        while self.following.engine.sequence() < end {
             // Taken away only while this waits: on an error all of it is thrown away.
-            let engine = std::mem::replace(&mut self.engine, Engine::new(shard));
-            self.engine = restart::replay_page(&mut self.connection, shard, engine, end).await?;
+            let engine = std::mem::replace(&mut self.following.engine, Engine::new(shard));
+            self.following.engine = restart::replay_page(&mut self.connection, shard, engine, end).await?;
         }
         Ok(())
     }
 
-    /// Forgets changes that the owner has projected, so that a long wait costs no memory.
     async fn watch_projection(&mut self) -> Result<(), Error> {
         let reached = store::projected(&mut self.connection).await?;
-        match self.unprojected.take() {
-            Some(kept) if reached < kept.0 => self.unprojected = Some(kept),
-            Some((upto, ..)) => {
-                self.projected = upto;
-                self.engine
-                    .forget_before(self.shared.window_from(), self.shared.config.window_commands_max);
-            }
-            None => {
-                let (changes, orders) = (self.engine.drain_changes(), self.engine.drain_order_changes());
-                if !changes.is_empty() || !orders.is_empty() {
-                    self.unprojected = Some((self.engine.sequence(), changes, orders));
-                }
-            }
-        }
+        let (from, most) = (self.shared.window_from(), self.shared.config.window_commands_max);
+        self.following.projection_reached(reached, from, most);
         Ok(())
     }
 
-    fn into_taken(mut self, lease: Lease, since: tokio::time::Instant) -> Result<Taken, Error> {
-        if self.engine.sequence() != lease.last_id || !self.engine.is_between_commands() {
-            return Err(Error::Stored {
-                what: "the end of the journal",
-                row: lease.last_id.to_string(),
-            });
-        }
-        if let Some((_, changes, orders)) = self.unprojected.take() {
-            self.engine.mark_changed(&changes);
-            self.engine.mark_orders_changed(&orders);
-        }
-        let Self {
-            engine,
-            connection,
-            projected,
-            ..
-        } = self;
+    fn into_taken(self, lease: Lease, since: tokio::time::Instant) -> Result<Taken, Error> {
+        let (engine, projected) = self.following.take_over(lease.last_id)?;
         Ok(Taken {
             engine,
-            connection,
+            connection: self.connection,
             lease,
             since,
             projected,

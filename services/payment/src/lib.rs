@@ -39,7 +39,7 @@ mod order;
 mod registry;
 mod schema;
 mod service;
-mod statement;
+pub mod statement;
 pub mod transfer;
 mod turn;
 pub mod withdrawal;

@@ -25,7 +25,7 @@
 mod config;
 mod consumers;
 mod error;
-mod intent;
+pub mod intent;
 mod keys;
 pub mod keystore;
 mod policy;

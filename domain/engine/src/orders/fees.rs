@@ -1,6 +1,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use ferrex_matching::{Event, Sizes};
+use ferrex_planted::planted;
 use uuid::Uuid;
 
 use super::market::Market;
@@ -89,7 +90,10 @@ pub(crate) fn rate(table: &[FeeRate], tier: u8) -> FeeRate {
 }
 
 /// So many millionths of an amount, rounded up to a whole unit. Not more than the amount, since a rate is at most one.
-pub(crate) const fn fee(amount: u128, ppm: u32) -> u128 {
+pub(crate) fn fee(amount: u128, ppm: u32) -> u128 {
+    if planted!("orders.fee_rounded_down") {
+        return amount * u128::from(ppm) / 1_000_000;
+    }
     // No overflow: a market is only created when a million times its largest trade fits.
-    (amount * ppm as u128).div_ceil(1_000_000)
+    (amount * u128::from(ppm)).div_ceil(1_000_000)
 }

@@ -2,6 +2,7 @@
 
 use ferrex_ledger::{AccountId, Impossible, Ledger};
 use ferrex_matching::{End, Event, Lots, OrderNo, Party, Place, Side, Ticks};
+use ferrex_planted::planted;
 use uuid::Uuid;
 
 use super::fees::{Trading, fee, rate};
@@ -186,7 +187,11 @@ impl<'a> Desk<'a> {
     }
 
     fn ended(&mut self, order: OrderNo, slot: u32, why: End) {
-        let amount = self.give_back(slot);
+        let amount = if planted!("orders.end_keeps_money_aside") {
+            self.market.extra(slot).held
+        } else {
+            self.give_back(slot)
+        };
         self.market.forget(slot);
         let view = self.market.book.view(slot);
         let mut part = OrderPart::new(self.market.id, order);
@@ -209,7 +214,12 @@ impl<'a> Desk<'a> {
         let mut held = 0;
         if end.is_none() {
             market.admit(slot, place.owner, order, 0, client);
-            held = market.hold_of(place.side, place.limit, left, place.value);
+            let lots = if planted!("orders.filled_part_set_aside_again") {
+                place.lots
+            } else {
+                left
+            };
+            held = market.hold_of(place.side, place.limit, lots, place.value);
         }
         let waiting = place.stop != 0;
         let by_value = place.value > 0;

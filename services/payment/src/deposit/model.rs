@@ -9,6 +9,7 @@ use ferrex_engine_core::{Action as EngineAction, Command, Outcome, Reason, Refus
 use ferrex_ids::{CommandId, DepositId, UserId};
 use ferrex_ledger::{Account, Owner, Purpose};
 use ferrex_money::{Amount, AssetId, Decimals};
+use ferrex_planted::planted;
 use ferrex_time::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -218,6 +219,9 @@ impl State {
         match (input, &self.books) {
             (Input::Seen { height, amount }, _) => {
                 next.chain = Chain::Seen { height: *height };
+                if planted!("deposit.credited_when_seen") {
+                    next.chain = Chain::Confirmed { height: *height };
+                }
                 next.seen_amount = Some(*amount);
                 let turn = next.settle(at);
                 return turn.announce();
@@ -227,6 +231,7 @@ impl State {
                     next.chain = Chain::Confirmed { height };
                 }
             }
+            (Input::Gone, _) if planted!("deposit.reorganisation_ignored") => {}
             (Input::Gone, _) => next.chain = Chain::Absent,
             (Input::Debt { owed }, Books::ReadingDebt) => return next.credit(*owed, at),
             (Input::Available { available }, Books::ReadingAvailable) => return next.reverse(*available, at),
@@ -290,7 +295,9 @@ impl State {
     }
 
     fn command(&mut self, purpose: &str, reason: Reason, at: Timestamp, steps: Vec<Step>) -> Command {
-        self.round += 1;
+        if !planted!("deposit.second_credit_has_the_first_id") {
+            self.round += 1;
+        }
         let deposit = self.facts.deposit.uuid();
         Command {
             id: derive::command(deposit, purpose, self.round),
@@ -352,6 +359,7 @@ impl State {
                 [(Account::wallet(user.uuid()), taken), (debt(user), owed)]
                     .into_iter()
                     .filter(|(_, amount)| !amount.is_zero())
+                    .take(if planted!("deposit.debt_not_booked") { 1 } else { 2 })
                     .map(|(debit, amount)| Step::Move {
                         debit,
                         credit,

@@ -7,6 +7,7 @@ use ferrex_engine_core::{Action as EngineAction, Command, Outcome, Reason, Refus
 use ferrex_ids::{TransferId, UserId};
 use ferrex_ledger::Account;
 use ferrex_money::{Amount, AssetId, Decimals};
+use ferrex_planted::planted;
 use ferrex_time::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +157,9 @@ impl State {
                 Phase::Requested,
             ) => {
                 next.phase = Phase::Refused { refusal: *refusal };
+                if planted!("transfer.refusal_taken_for_success") {
+                    next.phase = Phase::Completed;
+                }
                 Turn::rest(next)
             }
             (Input::Begin, Phase::Requested) => Turn::rest(next).wake(at + BACKSTOP),

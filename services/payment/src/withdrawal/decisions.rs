@@ -3,6 +3,7 @@
 use ferrex_engine_core::{Action as EngineAction, Command, Outcome, Reason, Rest, Step};
 use ferrex_ledger::{Account, Purpose};
 use ferrex_money::Amount;
+use ferrex_planted::planted;
 use ferrex_time::{Duration, Timestamp};
 
 use super::error::Error;
@@ -303,6 +304,9 @@ impl State {
         if !self.is_candidate(&mined.hash) {
             return self.unchanged(at);
         }
+        if planted!("withdrawal.settled_when_mined") {
+            return self.confirmed(mined, at);
+        }
         self.mined = Some(mined.clone());
         if self.is_on_its_way() {
             self.confirming(at, at)
@@ -316,7 +320,7 @@ impl State {
             return self.unchanged(at);
         }
         // F38: the same bytes are sent again; no new payment until the chain has decided.
-        if self.is_on_its_way() {
+        if self.is_on_its_way() && !planted!("withdrawal.reorganisation_ignored") {
             self.mined = None;
             self.go_on()
         } else {
@@ -329,7 +333,7 @@ impl State {
             return self.unchanged(at);
         }
         self.mined = Some(mined.clone());
-        if self.is_filler(&mined.hash) {
+        if self.is_filler(&mined.hash) && !planted!("withdrawal.filler_taken_for_the_payment") {
             self.given_up(at)
         } else if mined.succeeded {
             self.settle(mined.fee_paid, at)
@@ -353,7 +357,7 @@ impl State {
 
     /// What the chain charged leaves the hot wallet at the house's expense.
     fn charge(&self, fee_paid: Amount) -> Option<Step> {
-        (!fee_paid.is_zero()).then(|| Step::Move {
+        (!fee_paid.is_zero() && !planted!("withdrawal.gas_not_booked")).then(|| Step::Move {
             debit: Account::house(Purpose::NetworkFees),
             credit: Account::house(Purpose::HotWallet),
             asset: self.facts.native,
@@ -370,7 +374,7 @@ impl State {
             amount: self.facts.amount,
             rest,
         }];
-        if !fee.is_zero() {
+        if !fee.is_zero() && !planted!("withdrawal.fee_stays_held") {
             steps.push(Step::Post {
                 hold,
                 credit: Account::house(Purpose::Fees),

@@ -1,5 +1,6 @@
 //! Giving up what was signed: the nonce must be used by something, or everything behind it waits for ever (H026).
 
+use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 
 use super::error::Error;
@@ -19,6 +20,11 @@ impl State {
         match self.phase {
             Phase::Preparing if self.candidates.is_empty() => Ok(self.release(Ending::Failed { reason }, at)),
             // The signer may have it or not, and must never sign it from here on.
+            Phase::Signing { .. }
+                if self.candidates.is_empty() && planted!("withdrawal.given_up_without_the_signer") =>
+            {
+                Ok(self.release(Ending::Failed { reason }, at))
+            }
             Phase::Signing { .. } if self.candidates.is_empty() => {
                 self.giving_up = Some(reason.clone());
                 self.phase = Phase::CheckingSigner { refusal: reason };
@@ -46,6 +52,9 @@ impl State {
     /// what is behind it.
     pub(super) fn not_taken(mut self, reason: &str, at: Timestamp) -> Decided {
         let since = *self.refused_since.get_or_insert(at);
+        if planted!("withdrawal.refused_bytes_taken_for_failure") {
+            return self.given_up(at);
+        }
         if self.giving_up.is_none() && at - since >= self.patience() {
             self.giving_up = Some(NOT_TAKEN.to_owned());
             return self.fill();

@@ -9,6 +9,7 @@ mod error;
 mod events;
 pub mod flow;
 mod giving_up;
+pub mod meaning;
 pub mod model;
 mod pay;
 mod prepare;

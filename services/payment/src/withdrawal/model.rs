@@ -17,6 +17,7 @@ use ferrex_engine_core::{Action as EngineAction, Command, Outcome, Reason, Refus
 use ferrex_ids::{CommandId, HoldId, StaffId, UserId, WithdrawalId};
 use ferrex_ledger::Account;
 use ferrex_money::{Amount, AssetId, Decimals};
+use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -445,6 +446,9 @@ impl State {
 
     /// Whether the person can still have it back.
     pub fn can_cancel(&self) -> bool {
+        if planted!("withdrawal.cancelled_while_signing") && matches!(self.phase, Phase::Signing { .. }) {
+            return true;
+        }
         matches!(self.phase, Phase::AwaitingApproval | Phase::Preparing) && self.candidates.is_empty()
     }
 

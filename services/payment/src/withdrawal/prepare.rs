@@ -10,13 +10,14 @@ use ferrex_money::Amount;
 use ferrex_postgres::Error as DbError;
 
 use super::flow::connection;
+use super::meaning::{self, Claims};
 use super::model::{Facts, Input, Offer};
 use super::{Error, store};
 use crate::registry::Node;
 use crate::{Context, address, concern, customer, registry};
 
 /// How long to wait before people or the hot wallet are asked for again.
-const AGAIN: Duration = Duration::from_secs(5);
+const AGAIN: Duration = meaning::AGAIN;
 /// What a payment of a coin to an address without code costs, on every chain of this family.
 const PLAIN_GAS: u64 = 21_000;
 
@@ -94,21 +95,12 @@ async fn claim(context: &Context, facts: &Facts, offer: Offer) -> Answer {
             .find(|balance| balance.key.account == account && balance.key.asset == asset);
         found.map_or(Amount::ZERO, |balance| balance.total)
     };
-    let fits = |parts: &[Amount], asset| {
-        let sum = parts
-            .iter()
-            .try_fold(Amount::ZERO, |sum, part| sum.checked_add(*part));
-        sum.is_some_and(|sum| sum <= hot(asset))
+    let claims = Claims {
+        asset: claimed,
+        coin: coin_claimed,
+        fees: fees_claimed,
     };
-    let enough = if facts.asset == facts.native {
-        fits(
-            &[claimed, fees_claimed, facts.amount, offer.fee_cap],
-            facts.native,
-        )
-    } else {
-        fits(&[claimed, facts.amount], facts.asset)
-            && fits(&[coin_claimed, fees_claimed, offer.fee_cap], facts.native)
-    };
+    let enough = meaning::fits(facts, &offer, &claims, hot(facts.asset), hot(facts.native));
     if !enough {
         let before = store::count_before(&mut tx, facts).await?;
         return Ok(rest(format!(

@@ -1,6 +1,6 @@
 //! Signing: load, decide, sign, check, store, and only then answer.
 
-use ferrex_chains::evm::{SignedTx, to_hex};
+use ferrex_chains::evm::SignedTx;
 use ferrex_contracts::signer::{
     CancelIntent, FillNonce, GetIntent, IntentView, SignWithdrawal, SignedTransaction, WalletView,
 };
@@ -11,8 +11,8 @@ use ferrex_runtime::kill;
 use ferrex_time::{Duration, Timestamp};
 
 use super::model::{
-    Body, FillOrder, Intent, Offer, Order, Purpose, Turn, build, check_signed, decide_filler, decide_payment,
-    filler_body,
+    Body, FillOrder, Intent, Offer, Order, Purpose, Turn, answer, build, check_signed, decide_filler,
+    decide_payment, filler_body, first_nonce,
 };
 use super::store;
 use crate::policy::ChainPolicy;
@@ -131,14 +131,8 @@ impl Signer {
         let asset = chain.asset(body.chain_id, body.contract)?;
         asset.check_payment(body.amount)?;
         chain.check_fee(order.offer.fee_max)?;
-        let nonce = store::lock_wallet(tx, body.chain_id, hot, order.chain_nonce, at).await?;
-        if order.chain_nonce > nonce {
-            return Err(Error::BehindChain {
-                chain_id: body.chain_id,
-                chain_nonce: order.chain_nonce,
-                next_nonce: nonce,
-            });
-        }
+        let next_nonce = store::lock_wallet(tx, body.chain_id, hot, order.chain_nonce, at).await?;
+        let nonce = first_nonce(order, next_nonce)?;
         let velocity = store::Velocity {
             chain_id: body.chain_id,
             contract: body.contract,
@@ -239,15 +233,6 @@ pub(super) async fn commit(tx: Tx) -> Result<(), Error> {
     tx.commit()
         .await
         .map_err(|error| Error::Store(ferrex_postgres::Error::Commit(error)))
-}
-
-fn answer(signed: &SignedTx) -> SignedTransaction {
-    SignedTransaction {
-        raw: to_hex(signed.raw()),
-        hash: to_hex(&signed.hash()[..]),
-        from: signed.from().to_string(),
-        nonce: signed.tx().nonce,
-    }
 }
 
 fn answer_stored(intent: IntentId, raw: &[u8]) -> Result<SignedTransaction, Error> {

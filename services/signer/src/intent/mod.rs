@@ -2,7 +2,7 @@
 
 mod advance;
 mod flow;
-mod model;
+pub mod model;
 mod store;
 
 pub(crate) use store::claim_keystore;

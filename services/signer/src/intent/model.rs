@@ -1,10 +1,11 @@
 //! What may be signed, decided without input or output.
 
 use ferrex_chains::evm::fees::{FeeQuote, replacement_min};
-use ferrex_chains::evm::{Eip1559, EvmAddress, Meaning, SignedTx, U256, inspect};
-use ferrex_contracts::signer::{FillNonce, SignWithdrawal};
+use ferrex_chains::evm::{Eip1559, EvmAddress, Meaning, SignedTx, U256, inspect, to_hex};
+use ferrex_contracts::signer::{FillNonce, SignWithdrawal, SignedTransaction};
 use ferrex_ids::IntentId;
 use ferrex_money::{Amount, AssetId};
+use ferrex_planted::planted;
 
 use crate::Error;
 
@@ -13,81 +14,110 @@ const GAS_OF_A_PAYMENT: u64 = 21_000;
 
 /// What is paid to whom: the part of an intent that never changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Body {
-    pub(super) chain_id: u64,
-    pub(super) asset: AssetId,
-    pub(super) contract: Option<EvmAddress>,
-    pub(super) payee: EvmAddress,
-    pub(super) amount: Amount,
+pub struct Body {
+    /// The chain.
+    pub chain_id: u64,
+    /// The asset, as payment numbers it.
+    pub asset: AssetId,
+    /// The token; none for the coin.
+    pub contract: Option<EvmAddress>,
+    /// Who is paid.
+    pub payee: EvmAddress,
+    /// How much.
+    pub amount: Amount,
 }
 
 /// What is offered for gas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Offer {
-    pub(super) gas_limit: u64,
-    pub(super) fees: FeeQuote,
+pub struct Offer {
+    /// Gas limit.
+    pub gas_limit: u64,
+    /// Prices per gas.
+    pub fees: FeeQuote,
     /// The most that it can cost, in wei; within the cap of the request.
-    pub(super) fee_max: Amount,
+    pub fee_max: Amount,
 }
 
 /// A request for a payment that is well formed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Order {
-    pub(super) intent: IntentId,
-    pub(super) attempt: u32,
-    pub(super) body: Body,
-    pub(super) offer: Offer,
-    pub(super) chain_nonce: u64,
+pub struct Order {
+    /// Which intent.
+    pub intent: IntentId,
+    /// 1, 2, … for each replacement.
+    pub attempt: u32,
+    /// What is paid.
+    pub body: Body,
+    /// What is offered for gas.
+    pub offer: Offer,
+    /// The wallet's next nonce as the chain has it.
+    pub chain_nonce: u64,
 }
 
 /// A request for a filler that is well formed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct FillOrder {
-    pub(super) intent: IntentId,
-    pub(super) attempt: u32,
-    pub(super) chain_id: u64,
-    pub(super) offer: Offer,
+pub struct FillOrder {
+    /// Which intent.
+    pub intent: IntentId,
+    /// As in [`Order`].
+    pub attempt: u32,
+    /// The chain.
+    pub chain_id: u64,
+    /// What is offered for gas.
+    pub offer: Offer,
 }
 
 /// What a signature is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub enum Purpose {
+    /// Pays.
     Payment,
+    /// Uses a nonce up.
     Filler,
 }
 
 /// A signature as stored.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) attempt: u32,
-    pub(super) purpose: Purpose,
-    pub(super) raw: Vec<u8>,
-    pub(super) fees: FeeQuote,
+pub struct Candidate {
+    /// Its number.
+    pub attempt: u32,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The signed bytes.
+    pub raw: Vec<u8>,
+    /// What it offers.
+    pub fees: FeeQuote,
 }
 
 /// An intent as stored.
 #[derive(Clone, Debug)]
-pub(super) struct Intent {
-    pub(super) id: IntentId,
-    pub(super) body: Body,
-    pub(super) nonce: u64,
+pub struct Intent {
+    /// Which.
+    pub id: IntentId,
+    /// What it pays.
+    pub body: Body,
+    /// Its nonce, which all candidates share.
+    pub nonce: u64,
     /// By attempt, rising.
-    pub(super) candidates: Vec<Candidate>,
+    pub candidates: Vec<Candidate>,
 }
 
 /// What to do about a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Turn<'a> {
+pub enum Turn<'a> {
     /// It was signed before: the same bytes.
     Same(&'a [u8]),
     /// The first signature of the intent: a nonce is taken for it.
     First,
     /// Another candidate for the intent's nonce.
-    Replace { nonce: u64 },
+    Replace {
+        /// The nonce.
+        nonce: u64,
+    },
 }
 
 impl Order {
-    pub(super) fn try_new(request: &SignWithdrawal, hot: EvmAddress) -> Result<Self, Error> {
+    /// Reads a request.
+    pub fn try_new(request: &SignWithdrawal, hot: EvmAddress) -> Result<Self, Error> {
         let address = |field, text: &str| EvmAddress::parse(text).map_err(|error| Error::field(field, error));
         let contract = request
             .contract
@@ -129,7 +159,8 @@ impl Order {
 }
 
 impl FillOrder {
-    pub(super) fn try_new(request: &FillNonce) -> Result<Self, Error> {
+    /// Reads a request.
+    pub fn try_new(request: &FillNonce) -> Result<Self, Error> {
         Ok(Self {
             intent: request.intent,
             attempt: attempt(request.attempt)?,
@@ -184,13 +215,13 @@ fn attempt(attempt: u32) -> Result<u32, Error> {
 }
 
 /// Decides about a payment, given what is stored of its intent.
-pub(super) fn decide_payment<'a>(
+pub fn decide_payment<'a>(
     stored: Option<&'a Intent>,
     cancelled: bool,
     order: &Order,
 ) -> Result<Turn<'a>, Error> {
     let Some(stored) = stored else {
-        if cancelled {
+        if cancelled && !planted!("signer.cancelled_is_signed") {
             return Err(Error::IntentCancelled(order.intent));
         }
         return if order.attempt == 1 {
@@ -209,8 +240,24 @@ pub(super) fn decide_payment<'a>(
     decide_candidate(stored, order.attempt, Purpose::Payment, order.offer)
 }
 
+/// The nonce of a new payment, given the next one of the wallet as it is stored. A chain that knows more of the wallet's
+/// transactions than are stored here is waited for (H027, F45).
+pub fn first_nonce(order: &Order, next_nonce: u64) -> Result<u64, Error> {
+    if planted!("signer.nonce_from_the_chain") {
+        return Ok(order.chain_nonce);
+    }
+    if order.chain_nonce > next_nonce {
+        return Err(Error::BehindChain {
+            chain_id: order.body.chain_id,
+            chain_nonce: order.chain_nonce,
+            next_nonce,
+        });
+    }
+    Ok(next_nonce)
+}
+
 /// Decides about a filler, given what is stored of its intent.
-pub(super) fn decide_filler<'a>(stored: Option<&'a Intent>, order: &FillOrder) -> Result<Turn<'a>, Error> {
+pub fn decide_filler<'a>(stored: Option<&'a Intent>, order: &FillOrder) -> Result<Turn<'a>, Error> {
     let stored = stored.ok_or(Error::IntentUnknown(order.intent))?;
     if stored.body.chain_id != order.chain_id {
         return Err(Error::IntentDiffers(stored.id));
@@ -266,7 +313,7 @@ fn decide_candidate(
 }
 
 /// The transaction that pays a body.
-pub(super) fn build(body: &Body, offer: Offer, nonce: u64) -> Eip1559 {
+pub fn build(body: &Body, offer: Offer, nonce: u64) -> Eip1559 {
     let empty = Eip1559 {
         chain_id: body.chain_id,
         nonce,
@@ -281,7 +328,7 @@ pub(super) fn build(body: &Body, offer: Offer, nonce: u64) -> Eip1559 {
 }
 
 /// The body of a filler: nothing, to ourselves.
-pub(super) fn filler_body(of: &Body, hot: EvmAddress) -> Body {
+pub fn filler_body(of: &Body, hot: EvmAddress) -> Body {
     Body {
         contract: None,
         payee: hot,
@@ -291,7 +338,7 @@ pub(super) fn filler_body(of: &Body, hot: EvmAddress) -> Body {
 }
 
 /// I27: reads the bytes with two decoders and compares both readings with what was asked. Only what passes leaves.
-pub(super) fn check_signed(
+pub fn check_signed(
     intent: IntentId,
     raw: &[u8],
     body: &Body,
@@ -341,6 +388,16 @@ pub(super) fn check_signed(
     match checks.iter().find(|(_, same)| !same) {
         Some((what, _)) => Err(differs((*what).to_owned())),
         None => Ok(first),
+    }
+}
+
+/// What is answered about signed bytes.
+pub fn answer(signed: &SignedTx) -> SignedTransaction {
+    SignedTransaction {
+        raw: to_hex(signed.raw()),
+        hash: to_hex(&signed.hash()[..]),
+        from: signed.from().to_string(),
+        nonce: signed.tx().nonce,
     }
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::Error;
 
 /// What a command changed in a market; nothing when it has no row about one. `owner` answers whose account a number is.
-pub(super) fn changes(
+pub(crate) fn changes(
     rows: &[JournalRow],
     owner: impl Fn(u32, u64) -> Result<Owner, Error>,
 ) -> Result<Option<MarketChanged>, Error> {

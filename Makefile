@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: orders crashes fuzz help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
+.PHONY: orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -36,6 +36,7 @@ test: ## Runs every test, on a real PostgreSQL, Kafka, chain and mail server
 	@scripts/tools.sh test
 	$(cargo) build $(CARGO_LOCKED) -p ferrex
 	$(cargo) test $(CARGO_LOCKED) --workspace --no-fail-fast
+	$(cargo) test $(CARGO_LOCKED) -p ferrex-sim --features planted --test it planted:: -- --nocapture
 
 schemathesis: ## Calls both listeners with what their OpenAPI documents allow and forbid (part of test)
 	@scripts/tools.sh test
@@ -67,6 +68,14 @@ fmt: ## Formats the Rust sources
 
 orders: ## Ten million random orders, engine against oracle (minutes; `make test` plays a million)
 	FERREX_ORDERS=10000000 $(cargo) test $(CARGO_LOCKED) -p ferrex-engine-core --test it random::
+
+simulate: ## Plays 20,000 seeds of the whole money machine (FERREX_SEEDS; FERREX_SEED=n plays one; `make test` plays 2,000)
+	@scripts/tools.sh build
+	FERREX_SEEDS=$${FERREX_SEEDS:-20000} $(cargo) test $(CARGO_LOCKED) -p ferrex-sim --test it seeds:: -- --nocapture
+
+planted: ## Plants bugs in the product, one at a time, and shows that the simulator finds each (part of test)
+	@scripts/tools.sh build
+	$(cargo) test $(CARGO_LOCKED) -p ferrex-sim --features planted --test it planted:: -- --nocapture
 
 crashes: ## Kills engines 200 times and stops their database 50 times, under load (ten minutes; `make test` does 6 and 2)
 	@scripts/tools.sh test

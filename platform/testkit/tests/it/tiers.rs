@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// From the top down. Crates of one tier may import one another unless [`LONERS`] says otherwise.
-const TIERS: [&str; 9] = [
+const TIERS: [&str; 10] = [
     "foundation",
     "domain",
     "contracts",
@@ -14,6 +14,7 @@ const TIERS: [&str; 9] = [
     "services",
     "sandbox",
     "app",
+    "sim",
     "e2e",
     "bench",
 ];

@@ -75,7 +75,8 @@ impl World {
     /// Sends a question to the owner, as far as the caller knows it.
     pub(crate) fn ask_engine(&mut self, ask: Ask, call: u64) {
         // Some callers know the owner of a moment ago, or another one.
-        let proc = if self.rng.permille(100) {
+        let often = if matches!(ask, Ask::Balances(_)) { 400 } else { 100 };
+        let proc = if self.rng.permille(often) {
             crate::event::Proc::ENGINES[self.rng.place(2)]
         } else {
             self.owner_by_lease()
@@ -139,14 +140,21 @@ impl World {
         }
         let Some(owner) = self.owner(life) else { return };
         if batch.is_empty() {
+            let shows = replies
+                .iter()
+                .any(|(_, reply)| matches!(reply, Reply::Balances(_)));
             let may_read = now < owner.valid_until;
+            if shows && !planted!("engine.reads_rest_on_the_lease") {
+                // Nothing was written that would have shown that this is still the owner.
+                let is_owner = owner.epoch == self.ledger.epoch && !away;
+                if !is_owner {
+                    self.step_down(life, "its epoch is over");
+                    return;
+                }
+            }
+            let Some(owner) = self.owner(life) else { return };
             let (durable, end) = (owner.durable, self.ledger.last_id());
-            if may_read
-                && durable != end
-                && replies
-                    .iter()
-                    .any(|(_, reply)| matches!(reply, Reply::Balances(_)))
-            {
+            if may_read && durable != end && shows {
                 let name = life.proc.name();
                 self.violate("I29", || {
                     format!("{name} shows balances of row {durable}, the journal is at {end}")

@@ -11,7 +11,7 @@ use crate::store;
 
 /// A lease that is renewed as long as this lives.
 ///
-/// Safety does not rest on it: a batch is fenced by its epoch. It decides when to stop answering reads and to stop
+/// Safety does not rest on it: a batch is fenced by its epoch, and a read by looking at the epoch. It decides when to stop
 /// calling oneself the owner.
 pub(crate) struct Kept {
     valid_until: watch::Receiver<Instant>,

@@ -162,6 +162,12 @@ impl<'a> Owner<'a> {
                 relay.offer(previous, std::mem::take(&mut self.batch));
             }
             self.batch.clear();
+        } else if self.shows_anything() {
+            // Nothing was written that would have shown that this is still the owner, and the lease does not show it
+            // either: a standby takes the ledger at once when this connection is gone.
+            if !store::is_epoch(&mut self.connection, self.epoch).await? {
+                return Err(Error::LeaseLost { epoch: self.epoch });
+            }
         }
         self.answer();
         Ok(())
@@ -186,16 +192,20 @@ impl<'a> Owner<'a> {
         }
     }
 
+    /// Whether a reply tells what is in memory.
+    fn shows_anything(&self) -> bool {
+        let shows = |reply: &Reply| matches!(reply, Reply::Balances(..) | Reply::Holds(..));
+        self.replies.iter().any(shows)
+    }
+
+    /// Nobody else has written up to here: the commit, or the epoch that was read, came after what memory rests on.
     fn answer(&mut self) {
-        // A read without a commit rests on the lease alone: another owner may have written meanwhile.
-        let may_read = self.lease.is_valid();
         for reply in self.replies.drain(..) {
             // A caller that has gone needs no answer.
             match reply {
                 Reply::Outcome(reply, outcome) => drop(reply.send(outcome)),
-                Reply::Balances(reply, balances) if may_read => drop(reply.send(balances)),
-                Reply::Holds(reply, holds) if may_read => drop(reply.send(holds)),
-                Reply::Balances(..) | Reply::Holds(..) => {}
+                Reply::Balances(reply, balances) => drop(reply.send(balances)),
+                Reply::Holds(reply, holds) => drop(reply.send(holds)),
             }
         }
     }

@@ -97,6 +97,11 @@ const BUGS: &[Bug] = &[
         "a lost commit is answered as done",
         50,
     ),
+    Bug(
+        "engine.reads_rest_on_the_lease",
+        "a former owner shows what is in its memory",
+        800,
+    ),
     Bug("relay.page_cuts_command", "a command is told in two halves", 100),
     Bug(
         "relay.marks_before_publish",

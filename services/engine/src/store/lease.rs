@@ -67,6 +67,15 @@ pub(crate) async fn renew_lease(db: impl PgExecutor<'_>, epoch: u64, ttl: Durati
         .doing("renewing the lease")
 }
 
+/// Whether an epoch is still the one that may write; if so, nobody else has written since it was given.
+pub(crate) async fn is_epoch(db: impl PgExecutor<'_>, epoch: u64) -> Result<bool, Error> {
+    sqlx::query_scalar("SELECT epoch = $1 FROM head")
+        .bind(epoch.cast_signed())
+        .fetch_one(db)
+        .await
+        .doing("reading who may write")
+}
+
 /// Gives the lease up.
 pub(crate) async fn release_lease(db: impl PgExecutor<'_>, epoch: u64) -> Result<(), Error> {
     sqlx::query("SELECT release_lease($1)")

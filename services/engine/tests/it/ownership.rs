@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use ferrex_engine::Config;
 use ferrex_engine_core::Outcome;
+use ferrex_ledger::Owner;
 use ferrex_testkit::{Proxy, eventually};
 use sqlx::{Connection as _, PgConnection};
 
@@ -102,6 +103,41 @@ async fn f088_i13_a_frozen_owner_cannot_append_after_a_takeover() {
     .await;
     assert!(matches!(decided, Outcome::Refused { .. }), "{decided:?}");
     frozen.stop().await;
+    finish(other, &db).await;
+}
+
+/// Seed 1511 of the simulator: a standby takes the ledger at once when the owner's connection is gone, and a former owner that
+/// lives on must not show what it has in memory for as long as its lease would have run.
+#[tokio::test(flavor = "multi_thread")]
+async fn i29_a_former_owner_shows_nothing_although_its_lease_has_not_run_out() {
+    let db = database().await;
+    let pool = look(&db).await;
+    let former = start_with(&db, long_lease(), None).await;
+    let (alice, bob) = (new_id(), new_id());
+    submit(&former.client, &deposit(alice, 100)).await;
+    let other = start_with(&db, long_lease(), None).await;
+    eventually(SOON, || async { other.readiness.is_ready() }).await;
+    let before = epoch(&pool).await;
+    let ended: i64 = sqlx::query_scalar(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_locks
+          WHERE locktype = 'advisory' AND classid::bigint << 32 | objid::bigint = 7238249541278007297
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(ended, 1, "the owner's connection is the one with the lock");
+    eventually(SOON, || async { epoch(&pool).await > before }).await;
+    assert!(
+        submit(&other.client, &transfer(alice, bob, 70))
+            .await
+            .is_applied()
+    );
+    if let Ok(shown) = former.client.balances(Owner::User(alice)).await {
+        let totals: Vec<u128> = shown.iter().map(|balance| balance.total.units()).collect();
+        assert_eq!(totals, [30], "the former owner shows what was true before");
+    }
+    former.stop().await;
     finish(other, &db).await;
 }
 

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
+.PHONY: instructions orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -12,7 +12,7 @@ cargo := cargo
 CARGO_LOCKED ?= --locked
 
 help: ## Lists these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Builds and starts everything on this machine (data in .data/); Ctrl-C stops it
 	@scripts/tools.sh run
@@ -89,6 +89,11 @@ bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised buil
 	@scripts/tools.sh test
 	$(cargo) build $(CARGO_LOCKED) --release -p ferrex -p ferrex-bench --bin ferrex --bin ferrex-bench
 	$(CARGO_TARGET_DIR)/release/ferrex-bench
+
+instructions: ## Counts the kernels' instructions a command and holds them against the committed counts (UPDATE=1 rewrites those)
+	@scripts/tools.sh build valgrind
+	$(cargo) build $(CARGO_LOCKED) --release -p ferrex-instructions
+	$(CARGO_TARGET_DIR)/release/ferrex-instructions $(if $(UPDATE),--write)
 
 tools: ## Installs what building, running and testing needs, and nothing that is there
 	@scripts/tools.sh test

@@ -8,7 +8,8 @@
 #                               schemathesis (a Python environment of its own) and a NestJS service (Node.js, npm)
 #   scripts/tools.sh check      the same, without installing: says what is missing and fails
 #
-# Single parts can be named too: rust cc postgres anvil kafka schemathesis nestjs. System packages come by apt (as root, or with
+# Single parts can be named too: rust cc postgres anvil kafka schemathesis nestjs, and valgrind, which `make instructions`
+# counts with and none of the above has. System packages come by apt (as root, or with
 # sudo); the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn,
 # pip), so mirrors and proxies that those are configured for are used.
 set -euo pipefail
@@ -78,6 +79,8 @@ part_postgres() {
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || want postgresql
   has setpriv || want util-linux
 }
+
+part_valgrind() { has valgrind || want valgrind; }
 
 part_npm_client() { has npm || want nodejs npm; }
 part_java() {
@@ -216,8 +219,8 @@ for argument in "$@"; do
     build) parts+=(cc rust) ;;
     run) parts+=(cc rust postgres anvil) ;;
     test | all) parts+=(cc rust postgres anvil kafka schemathesis nestjs) ;;
-    cc | rust | postgres | anvil | kafka | schemathesis | nestjs) parts+=("$argument") ;;
-    *) sed -n '2,14s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
+    cc | rust | postgres | anvil | kafka | schemathesis | nestjs | valgrind) parts+=("$argument") ;;
+    *) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
   esac
 done
 want_part() { [[ " ${parts[*]} " == *" $1 "* ]]; }
@@ -231,6 +234,7 @@ fi
 # System packages first, in one call, for the other parts need their clients.
 if want_part cc; then part_cc; fi
 if want_part postgres; then part_postgres; fi
+if want_part valgrind; then part_valgrind; fi
 if want_part anvil && ! anvil_is_there; then part_npm_client; fi
 if want_part kafka; then part_java; fi
 if want_part schemathesis && ! schemathesis_is_there; then part_python; fi

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data
+.PHONY: instructions orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data bench-quick bench-growth
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -89,6 +89,16 @@ bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised buil
 	@scripts/tools.sh test
 	$(cargo) build $(CARGO_LOCKED) --release -p ferrex -p ferrex-bench --bin ferrex --bin ferrex-bench
 	$(CARGO_TARGET_DIR)/release/ferrex-bench
+
+bench-quick: ## A look at every benchmark but those over Kafka, one short pair each (minutes after the build)
+	@scripts/tools.sh test
+	$(cargo) build $(CARGO_LOCKED) --release -p ferrex -p ferrex-bench --bin ferrex --bin ferrex-bench
+	$(CARGO_TARGET_DIR)/release/ferrex-bench --quick
+
+bench-growth: ## Grows a ledger to 10,000,000 accounts and another to 100,000,000 rows (an hour, 30 GB of disk)
+	@scripts/tools.sh postgres
+	$(cargo) build $(CARGO_LOCKED) --release -p ferrex-bench --bin ferrex-bench
+	$(CARGO_TARGET_DIR)/release/ferrex-bench growth-big
 
 instructions: ## Counts the kernels' instructions a command and holds them against the committed counts (UPDATE=1 rewrites those)
 	@scripts/tools.sh build valgrind

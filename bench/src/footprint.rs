@@ -10,18 +10,20 @@ use ferrex_dev::plan::{Carrier, Plan, Ports, Shape};
 use ferrex_dev::system::System;
 
 use crate::cpu::Meter;
+use crate::effort::Effort;
 use crate::probe;
 
 /// The process's name within the system.
 const ALL: &str = "all";
-const STARTS: usize = 7;
-/// How long it is left alone before its memory is read.
-const IDLE: Duration = Duration::from_secs(20);
+/// Starts and how long it is left alone before its memory is read, and the same of a look.
+const FULL: (usize, Duration) = (7, Duration::from_secs(20));
+const QUICK: (usize, Duration) = (3, Duration::from_secs(3));
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// Starts it several times, then leaves it idle.
-pub async fn run() -> anyhow::Result<()> {
+pub async fn run(effort: Effort) -> anyhow::Result<()> {
+    let (count, idle) = if effort.is_quick() { QUICK } else { FULL };
     let ferrex = std::env::current_exe()?.with_file_name("ferrex");
     ensure!(
         ferrex.exists(),
@@ -50,7 +52,7 @@ pub async fn run() -> anyhow::Result<()> {
         migrate.elapsed().as_secs_f64() * 1e3
     );
     let mut starts = Vec::new();
-    for _ in 0..STARTS {
+    for _ in 0..count {
         system.stop_process(ALL).await?;
         let begin = Instant::now();
         system.start_process(ALL, &[]).await?;
@@ -64,18 +66,18 @@ pub async fn run() -> anyhow::Result<()> {
             .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
     };
     println!(
-        "  ready after: median {:.0} ms, worst {:.0} ms, of {STARTS} starts",
-        ms(STARTS / 2),
-        ms(STARTS - 1)
+        "  ready after: median {:.0} ms, worst {:.0} ms, of {count} starts",
+        ms(count / 2),
+        ms(count - 1)
     );
     let meter = Meter::start()?;
-    tokio::time::sleep(IDLE).await;
+    tokio::time::sleep(idle).await;
     let cpu = meter.stop()?;
     let memory = Memory::of(system.pid_of(ALL)?)?;
     println!(
         "  idle for {} s: {:.1} MiB resident, of it {:.1} MiB its own and {:.1} MiB of files, at most {:.1} MiB before; \
          CPU seconds meanwhile: {cpu}\n",
-        IDLE.as_secs(),
+        idle.as_secs(),
         memory.resident,
         memory.anonymous,
         memory.file,
@@ -85,7 +87,7 @@ pub async fn run() -> anyhow::Result<()> {
 }
 
 /// Asks until `/readyz` says yes.
-async fn ready(operations: &str) -> anyhow::Result<()> {
+pub(crate) async fn ready(operations: &str) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let begin = Instant::now();
     loop {
@@ -99,22 +101,22 @@ async fn ready(operations: &str) -> anyhow::Result<()> {
         }
         ensure!(
             begin.elapsed() < READY_WITHIN,
-            "ferrex is not ready after {READY_WITHIN:?}"
+            "{operations} is not ready after {READY_WITHIN:?}"
         );
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
 /// Memory of a process in MiB.
-struct Memory {
-    resident: f64,
-    anonymous: f64,
-    file: f64,
-    peak: f64,
+pub(crate) struct Memory {
+    pub resident: f64,
+    pub anonymous: f64,
+    pub file: f64,
+    pub peak: f64,
 }
 
 impl Memory {
-    fn of(pid: u32) -> anyhow::Result<Self> {
+    pub fn of(pid: u32) -> anyhow::Result<Self> {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
         let field = |name: &str| -> anyhow::Result<f64> {
             let line = status

@@ -7,10 +7,18 @@
 //! check of the result, 2. its line in `main.rs`, 3. its row in docs/PERFORMANCE.md.
 
 pub mod cpu;
+pub mod effort;
+pub mod engine;
 pub mod footprint;
+pub mod http;
 pub mod latency;
 pub mod ledger;
 pub mod matching;
 pub mod messages;
+pub mod open_loop;
+pub mod orders;
 pub mod pairs;
 pub mod probe;
+pub mod program;
+pub mod start;
+pub mod window;

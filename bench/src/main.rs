@@ -1,12 +1,19 @@
-//! `make bench`: every benchmark, one after the other, or the one that is named.
+//! `make bench`: every benchmark, one after the other, or the one that is named. With `--quick` only a look at each.
 
-use ferrex_bench::{footprint, ledger, matching, messages};
+use ferrex_bench::effort::Effort;
+use ferrex_bench::ledger::growth::Sizes;
+use ferrex_bench::{footprint, http, ledger, matching, messages, orders, start};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 12] = [
     "ledger",
+    "ack-latency",
+    "http-orders",
+    "http",
+    "start",
+    "growth",
     "matching",
     "requests",
     "events",
@@ -15,9 +22,22 @@ const NAMES: [&str; 7] = [
     "footprint",
 ];
 
+/// These know no short form and are left out of a look at all.
+const ONLY_FULL: [&str; 4] = ["requests", "events", "events-alone", "embedded"];
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let only = std::env::args().nth(1);
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    arguments.retain(|argument| argument != "--quick");
+    let effort = if quick { Effort::QUICK } else { Effort::FULL };
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["serve", name] => return http::serve(name).await,
+        // It takes most of an hour, so that it is run only by its name.
+        ["growth-big"] => return ledger::growth::run(Sizes::BIG, effort).await,
+        _ => {}
+    }
+    let only = arguments.first().cloned();
     if let Some(only) = &only {
         anyhow::ensure!(
             NAMES.contains(&only.as_str()),
@@ -28,15 +48,22 @@ async fn main() -> anyhow::Result<()> {
     for name in NAMES
         .into_iter()
         .filter(|name| only.as_deref().is_none_or(|only| only == *name))
+        .filter(|name| !quick || only.is_some() || !ONLY_FULL.contains(name))
     {
         match name {
-            "ledger" => ledger::run().await?,
-            "matching" => matching::run().await?,
+            "ledger" => ledger::run(effort).await?,
+            "ack-latency" => ledger::ack::run(effort).await?,
+            "http-orders" => orders::run(effort).await?,
+            "http" => http::run(effort).await?,
+            "start" => start::run(effort).await?,
+            "growth" if quick => ledger::growth::run(Sizes::QUICK, effort).await?,
+            "growth" => ledger::growth::run(Sizes::SMALL, effort).await?,
+            "matching" => matching::run(effort).await?,
             "requests" => messages::requests::run().await?,
             "events" => messages::events::run_batched().await?,
             "events-alone" => messages::events::run_alone().await?,
             "embedded" => messages::embedded::run().await?,
-            _ => footprint::run().await?,
+            _ => footprint::run(effort).await?,
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ const PROBE: Duration = Duration::from_secs(1);
 /// The probe of a limit: per second, or `None` where none is needed.
 pub fn of(limit: Limit) -> std::io::Result<Option<f64>> {
     match limit {
-        Limit::Disk => fdatasync_per_second().map(Some),
+        Limit::Disk => Ok(Some(rate(&fdatasyncs()?))),
         Limit::Loopback => round_trips_per_second().map(Some),
         Limit::None => Ok(None),
     }
@@ -33,26 +33,37 @@ pub fn machine() -> String {
         .lines()
         .find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let load = read("/proc/loadavg").split(' ').next().unwrap_or("?").to_owned();
-    let count = std::thread::available_parallelism().map_or(0, usize::from);
+    // Not what this process may use: it may be pinned.
+    let count = processors
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
     format!(
         "{count} × {}, load average {load}",
         model.map_or("unknown processor", |(_, model)| model)
     )
 }
 
-/// How often a second 8 kB reach the disk.
-fn fdatasync_per_second() -> std::io::Result<f64> {
+/// How long each of the times took that 8 kB were brought to the disk, one after the other.
+pub fn fdatasyncs() -> std::io::Result<Vec<Duration>> {
     let mut file = tempfile::tempfile()?;
     let page = [7u8; 8192];
     let begin = Instant::now();
-    let mut count = 0u32;
+    let mut times = Vec::new();
     while begin.elapsed() < PROBE {
-        file.seek(SeekFrom::Start(u64::from(count % 1024) * 8192))?;
+        file.seek(SeekFrom::Start((times.len() as u64 % 1024) * 8192))?;
         file.write_all(&page)?;
+        let started = Instant::now();
         file.sync_data()?;
-        count += 1;
+        times.push(started.elapsed());
     }
-    Ok(f64::from(count) / begin.elapsed().as_secs_f64())
+    Ok(times)
+}
+
+/// How many a second.
+pub fn rate(times: &[Duration]) -> f64 {
+    let count = u32::try_from(times.len()).unwrap_or(u32::MAX);
+    f64::from(count) / times.iter().sum::<Duration>().as_secs_f64()
 }
 
 /// How often a second 200 bytes go to another thread and back over TCP.

@@ -16,9 +16,8 @@ use anyhow::ensure;
 
 use self::stream::{Stream, Totals};
 use crate::cpu::Meter;
+use crate::effort::Effort;
 use crate::pairs::{Limit, Run, compare};
-
-const PAIRS: usize = 5;
 
 /// A book that has its commands in its own form, ready to run.
 trait Prepared {
@@ -44,7 +43,7 @@ fn timed(name: &str, mut book: impl Prepared, stream: &Stream) -> anyhow::Result
 }
 
 /// Runs the comparisons.
-pub async fn run() -> anyhow::Result<()> {
+pub async fn run(effort: Effort) -> anyhow::Result<()> {
     let stream = Stream::new(20_260);
     println!(
         "matching: {} commands, {} trades",
@@ -54,7 +53,7 @@ pub async fn run() -> anyhow::Result<()> {
     let ours = async || timed("the engine", ours::Ours::new(&stream)?, &stream);
     compare(
         "matching beside a bare ladder",
-        PAIRS,
+        effort.pairs,
         Limit::None,
         ours,
         async || timed("the bare ladder", ladder::Replay::new(&stream), &stream),
@@ -62,15 +61,19 @@ pub async fn run() -> anyhow::Result<()> {
     .await?;
     compare(
         "matching beside matchcore",
-        PAIRS,
+        effort.pairs,
         Limit::None,
         ours,
         async || timed("matchcore", peers::Matchcore::new(&stream), &stream),
     )
     .await?;
-    compare("matching beside lobster", PAIRS, Limit::None, ours, async || {
-        timed("lobster", peers::Lobster::new(&stream), &stream)
-    })
+    compare(
+        "matching beside lobster",
+        effort.pairs,
+        Limit::None,
+        ours,
+        async || timed("lobster", peers::Lobster::new(&stream), &stream),
+    )
     .await?;
     Ok(())
 }

@@ -1,0 +1,206 @@
+//! What PostgreSQL and the disk allow: callers, queue, batches and rows as ours, and nothing is decided. Each command
+//! becomes a row of a table that is shaped like the journal, indexes included; there is no epoch, no predecessor, no balance and
+//! no memory of ids.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use ferrex_engine::SCHEMA;
+use ferrex_engine_client::{EngineClient, Submission};
+use ferrex_engine_core::{Action, Command, Outcome, RowKind, Step};
+use ferrex_ledger::{Account, Owner};
+use ferrex_postgres::{PgU128, provision};
+use ferrex_testkit::{Postgres, TestDb};
+use secrecy::SecretString;
+use sqlx::{Connection as _, PgConnection};
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::load::{self, Load, Mix};
+use crate::effort::Effort;
+use crate::pairs::Run;
+use crate::window::Window;
+
+/// As the engine's default.
+const BATCH_MAX: usize = 4_096;
+
+pub(super) struct Bare {
+    client: EngineClient,
+    db: TestDb,
+    writing: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Bare {
+    pub async fn start(postgres: &Postgres) -> anyhow::Result<Self> {
+        let db = postgres.fresh_database().await;
+        provision(&db.admin_url, &SCHEMA, &SecretString::from("bench")).await?;
+        let mut connection = PgConnection::connect(&db.superuser_url).await?;
+        sqlx::raw_sql("CREATE TABLE bare (LIKE engine.journal INCLUDING ALL)")
+            .execute(&mut connection)
+            .await?;
+        let (client, submissions) = EngineClient::local();
+        Ok(Self {
+            client,
+            db,
+            writing: tokio::spawn(write(connection, submissions)),
+        })
+    }
+
+    pub async fn run(&self, callers: usize, effort: Effort) -> anyhow::Result<Run> {
+        let mut superuser = PgConnection::connect(&self.db.superuser_url).await?;
+        sqlx::raw_sql("CHECKPOINT").execute(&mut superuser).await?;
+        let before: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM bare")
+            .fetch_one(&mut superuser)
+            .await?;
+        let window = Window::after_warm_up(effort);
+        let load = Load {
+            mix: Mix::Plain,
+            ..Load::of(callers)
+        };
+        let (tally, cpu) = load::call(&self.client, load, window).await?;
+        let (rows, commands): (i64, i64) =
+            sqlx::query_as("SELECT count(*), count(DISTINCT command) FROM bare WHERE id > $1")
+                .bind(before)
+                .fetch_one(&mut superuser)
+                .await?;
+        ensure!(
+            u64::try_from(rows)? == tally.applied && rows == commands,
+            "{tally:?} was acknowledged, {rows} rows of {commands} commands were written"
+        );
+        Ok(Run {
+            count: tally.answered,
+            took: window.length(),
+            cpu,
+            note: String::new(),
+        })
+    }
+
+    pub async fn stop(self) -> anyhow::Result<()> {
+        // The writer ends with the last sender.
+        drop(self.client);
+        self.writing.await?
+    }
+}
+
+/// One statement at a time; what comes meanwhile is the next. Callers that were just answered are waited for as the engine
+/// does: for an eighth of the last commit and at most a millisecond.
+async fn write(
+    mut connection: PgConnection,
+    mut submissions: mpsc::Receiver<Submission>,
+) -> anyhow::Result<()> {
+    let (mut gathered, mut last_id) = (Vec::new(), 0);
+    let (mut answered, mut commit) = (0, Duration::ZERO);
+    while submissions.recv_many(&mut gathered, BATCH_MAX).await > 0 {
+        let (until, began) = (BATCH_MAX.min(gathered.len() + answered), Instant::now());
+        let patience = (commit / 8).min(Duration::from_millis(1));
+        while answered > 1 && gathered.len() < until && began.elapsed() < patience {
+            tokio::task::yield_now().await;
+            while gathered.len() < until
+                && let Ok(submission) = submissions.try_recv()
+            {
+                gathered.push(submission);
+            }
+        }
+        let mut rows = Rows::default();
+        for submission in gathered.drain(..) {
+            let Submission::Command { command, reply } = submission else {
+                bail!("only commands are sent here");
+            };
+            rows.add(command, reply)?;
+        }
+        let started = Instant::now();
+        answered = rows.replies.len();
+        last_id = rows.insert(&mut connection, last_id).await?;
+        commit = started.elapsed();
+    }
+    Ok(())
+}
+
+/// A batch, column by column.
+#[derive(Default)]
+struct Rows {
+    commands: Vec<Command>,
+    debits: Vec<i32>,
+    credits: Vec<i32>,
+    amounts: Vec<PgU128>,
+    replies: Vec<oneshot::Sender<Outcome>>,
+}
+
+impl Rows {
+    fn add(&mut self, command: Command, reply: oneshot::Sender<Outcome>) -> anyhow::Result<()> {
+        let Action::Transfer(steps) = &command.action else {
+            bail!("only transfers are sent here");
+        };
+        let Some(Step::Move {
+            debit,
+            credit,
+            amount,
+            ..
+        }) = steps.first()
+        else {
+            bail!("a transfer moves something");
+        };
+        self.debits.push(number(debit)?);
+        self.credits.push(number(credit)?);
+        self.amounts.push(PgU128::from(*amount));
+        self.commands.push(command);
+        self.replies.push(reply);
+        Ok(())
+    }
+
+    /// Writes the rows after row `last_id` and answers their callers; answers the last row.
+    async fn insert(self, connection: &mut PgConnection, last_id: i64) -> anyhow::Result<i64> {
+        fn all<T: Clone>(count: usize, value: T) -> Vec<T> {
+            vec![value; count]
+        }
+        let count = self.replies.len();
+        let commands = &self.commands;
+        sqlx::query(
+            "INSERT INTO bare (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount,
+                               hold, expires_at)
+             SELECT $1 + r.place, r.command, r.fingerprint, r.at, r.reference, r.debit, r.credit, r.asset, r.reason, r.kind,
+                    r.refusal, r.last, r.amount, r.hold, r.expires_at
+               FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::uuid[], $6::integer[], $7::integer[], $8::integer[],
+                           $9::smallint[], $10::smallint[], $11::smallint[], $12::boolean[], $13::numeric[], $14::uuid[],
+                           $15::timestamptz[]) WITH ORDINALITY
+                    AS r (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
+                          expires_at, place)",
+        )
+        .bind(last_id)
+        .bind(commands.iter().map(|c| c.id.uuid()).collect::<Vec<_>>())
+        .bind(all(count, 0_i64))
+        .bind(commands.iter().map(|c| c.at).collect::<Vec<_>>())
+        .bind(commands.iter().map(|c| c.reference).collect::<Vec<_>>())
+        .bind(self.debits)
+        .bind(self.credits)
+        .bind(all(count, load::ASSET.0.cast_signed()))
+        .bind(commands.iter().map(|c| c.reason.code().cast_signed()).collect::<Vec<_>>())
+        .bind(all(count, i16::from(RowKind::Move.code())))
+        .bind(all(count, 0_i16))
+        .bind(all(count, true))
+        .bind(self.amounts)
+        .bind(all(count, None::<uuid::Uuid>))
+        .bind(all(count, None::<ferrex_time::Timestamp>))
+        .execute(connection)
+        .await
+        .context("inserting a batch")?;
+        let mut sequence = last_id;
+        for reply in self.replies {
+            sequence += 1;
+            // A caller that has gone needs no answer.
+            let _ = reply.send(Outcome::Applied {
+                sequence: sequence.cast_unsigned(),
+            });
+        }
+        Ok(sequence)
+    }
+}
+
+/// Number of a person's account.
+fn number(account: &Account) -> anyhow::Result<i32> {
+    match account.owner {
+        Owner::User(user) => Ok(i32::try_from(user.as_u128())?),
+        Owner::House => bail!("the house takes no part"),
+    }
+}

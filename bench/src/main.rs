@@ -7,7 +7,7 @@ use ferrex_bench::{footprint, http, ledger, matching, messages, orders, start};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 16] = [
     "ledger",
     "ack-latency",
     "http-orders",
@@ -15,15 +15,28 @@ const NAMES: [&str; 12] = [
     "start",
     "growth",
     "matching",
+    "produce",
+    "consume",
     "requests",
     "events",
     "events-alone",
+    "relay",
+    "scaling",
     "embedded",
     "footprint",
 ];
 
 /// These know no short form and are left out of a look at all.
-const ONLY_FULL: [&str; 4] = ["requests", "events", "events-alone", "embedded"];
+const ONLY_FULL: [&str; 8] = [
+    "produce",
+    "consume",
+    "requests",
+    "events",
+    "events-alone",
+    "relay",
+    "scaling",
+    "embedded",
+];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -59,9 +72,13 @@ async fn main() -> anyhow::Result<()> {
             "growth" if quick => ledger::growth::run(Sizes::QUICK, effort).await?,
             "growth" => ledger::growth::run(Sizes::SMALL, effort).await?,
             "matching" => matching::run(effort).await?,
+            "produce" => messages::produce::run().await?,
+            "consume" => messages::consume::run().await?,
             "requests" => messages::requests::run().await?,
             "events" => messages::events::run_batched().await?,
             "events-alone" => messages::events::run_alone().await?,
+            "relay" => messages::relay::run().await?,
+            "scaling" => messages::scaling::run().await?,
             "embedded" => messages::embedded::run().await?,
             _ => footprint::run(effort).await?,
         }

@@ -3,9 +3,6 @@
 //! A backlog is written first, by each side's own producer. Then the consumer starts, and what it commits between the end
 //! of its warm-up and the end of the run is counted, while the backlog lasts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
 use anyhow::{Context as _, ensure};
 use ferrex_bus::{Bus, Outgoing, Router, serve};
 use ferrex_contracts::Message;
@@ -17,20 +14,12 @@ use ferrex_testkit::{Kafka, Postgres, TestDb};
 use ferrex_time::{Clock as _, SystemClock};
 use sqlx::{Connection as _, PgConnection};
 
+use super::backlog::{Backlog, Seen, observe};
 use super::nest::Nest;
 use super::{Batched, SCHEMA, SERVICE, Single, kafka_bus, password, service_db};
-use crate::cpu::Meter;
-use crate::pairs::{Limit, Run, compare};
+use crate::pairs::{Limit, compare};
 
-const WARM_UP: Duration = Duration::from_secs(2);
-const RUN: Duration = Duration::from_secs(5);
-/// A backlog that ended sooner gives no figure; the next is larger.
-const RUN_LEAST: Duration = Duration::from_secs(3);
 const PAIRS: usize = 5;
-/// How often effects are counted.
-const COUNT_EVERY: Duration = Duration::from_millis(500);
-/// How long nothing may happen before the run counts as wrong.
-const STUCK_AFTER: Duration = Duration::from_mins(1);
 /// Messages handed over at once when a backlog is written.
 const CHUNK: u64 = 5_000;
 
@@ -90,38 +79,6 @@ async fn run(comparisons: &[(&str, Mode, u32)]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many events a run needs, learned from the runs before.
-struct Backlog(AtomicU64);
-
-/// What a run saw.
-struct Seen {
-    /// `None`: the backlog did not last.
-    run: Option<Run>,
-    /// From the first effect to the last.
-    all: Duration,
-}
-
-impl Backlog {
-    const fn new(guess: u64) -> Self {
-        Self(AtomicU64::new(guess))
-    }
-
-    async fn run(&self, mut attempt: impl AsyncFnMut(u64) -> anyhow::Result<Seen>) -> anyhow::Result<Run> {
-        loop {
-            let count = self.0.load(Ordering::Relaxed);
-            let seen = attempt(count).await?;
-            // Half as long again as warm-up and run, for the next may be faster.
-            let wanted = (WARM_UP + RUN).mul_f64(1.5).as_millis();
-            let took = seen.all.as_millis().max(1);
-            let next = u64::try_from(u128::from(count) * wanted / took)?;
-            self.0.store(next.clamp(count / 2, count * 8), Ordering::Relaxed);
-            if let Some(run) = seen.run {
-                return Ok(run);
-            }
-        }
-    }
-}
-
 struct Ours {
     db: TestDb,
     service: Db,
@@ -170,7 +127,7 @@ impl Ours {
             let (bus, db, router, stop) = (bus.clone(), self.service.clone(), router(mode), stop.clone());
             async move { serve(&bus, &db, router, stop).await }
         });
-        let seen = observe(&mut superuser, "SELECT count(*) FROM bench.effect", count).await;
+        let seen = observe_effects(&mut superuser, "SELECT count(*) FROM bench.effect", count).await;
         stop.cancel();
         serving.await.context("the service ended early")??;
         bus.close().await;
@@ -264,7 +221,7 @@ impl<'a> Peer<'a> {
             .execute(&mut connection)
             .await?;
         let server = self.nest.server(&environment).await?;
-        let seen = observe(&mut connection, "SELECT count(*) FROM effect", count).await;
+        let seen = observe_effects(&mut connection, "SELECT count(*) FROM effect", count).await;
         server.stop().await?;
         check(&mut connection, "effect", count).await?;
         seen
@@ -272,48 +229,16 @@ impl<'a> Peer<'a> {
 }
 
 /// Counts effects until all are there.
-async fn observe(connection: &mut PgConnection, sql: &'static str, expected: u64) -> anyhow::Result<Seen> {
-    let mut count = async || -> anyhow::Result<u64> {
+async fn observe_effects(
+    connection: &mut PgConnection,
+    sql: &'static str,
+    expected: u64,
+) -> anyhow::Result<Seen> {
+    let count = async || {
         let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
         Ok(u64::try_from(count)?)
     };
-    let started = Instant::now();
-    while count().await? == 0 {
-        ensure!(started.elapsed() < STUCK_AFTER, "no event is handled");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let first = Instant::now();
-    tokio::time::sleep(WARM_UP).await;
-    let (begin, meter) = (Instant::now(), Meter::start()?);
-    let at_begin = count().await?;
-    let mut run = None;
-    let (mut last, mut changed) = (at_begin, Instant::now());
-    while last < expected {
-        let running = begin.elapsed() < RUN;
-        tokio::time::sleep(if running { COUNT_EVERY } else { COUNT_EVERY / 5 }).await;
-        let (now, cpu) = (begin.elapsed(), meter.stop()?);
-        let present = count().await?;
-        // Where between two counts the backlog ended is not known, so the run ends with the count before.
-        if running && present < expected {
-            run = Some(Run {
-                count: present - at_begin,
-                took: now,
-                cpu,
-                note: String::new(),
-            });
-        }
-        if present > last {
-            (last, changed) = (present, Instant::now());
-        }
-        ensure!(
-            changed.elapsed() < STUCK_AFTER,
-            "{last} of {expected} events were handled"
-        );
-    }
-    Ok(Seen {
-        run: run.filter(|run| run.took >= RUN_LEAST),
-        all: first.elapsed(),
-    })
+    observe(count, expected).await
 }
 
 /// Every event has taken effect exactly once.

@@ -1,13 +1,25 @@
 //! Messages: beside NestJS over the same Kafka, and the embedded bus by itself.
 //!
-//! - [`requests`]: request and answer with 64 in flight, beside `ClientKafka` and `@MessagePattern`.
+//! - [`produce`]: publishing, beside `ClientKafka.emit`.
+//! - [`consume`]: receiving, with a handler that does nothing, beside `@EventPattern`.
+//! - [`requests`]: request and answer with 64 and 1 in flight, beside `ClientKafka` and `@MessagePattern`, and beside the least
+//!   that Kafka needs.
 //! - [`events`]: events with one durable effect each, beside `@EventPattern` with `pg`.
+//! - [`relay`]: from an outbox and from the journal to Kafka, beside one row at a time and beside reading alone.
+//! - [`scaling`]: four replicas that come and go, beside one.
 //! - [`embedded`]: how long a request and its answer take over the embedded bus, at a fixed rate.
 
+mod backlog;
+pub mod consume;
 pub mod embedded;
 pub mod events;
 mod nest;
+mod ping;
+pub mod produce;
+mod readback;
+pub mod relay;
 pub mod requests;
+pub mod scaling;
 
 use ferrex_bus::{Bus, BusConfig, KafkaConfig, MIGRATIONS, TransportConfig};
 use ferrex_contracts::{Message, Request};
@@ -32,7 +44,8 @@ const SCHEMA: SchemaSpec = SchemaSpec {
                 version: 1,
                 name: "effect",
                 // Without ON CONFLICT: a second effect of one event would be an error here.
-                sql: "CREATE TABLE effect (id uuid PRIMARY KEY, n bigint NOT NULL)",
+                sql: "CREATE TABLE effect (id uuid PRIMARY KEY, n bigint NOT NULL);
+                      CREATE TABLE step (seq bigint GENERATED ALWAYS AS IDENTITY, key bigint NOT NULL, n bigint NOT NULL)",
             }],
         },
     ],
@@ -86,6 +99,30 @@ struct Batched {
 impl Message for Batched {
     const TYPE: &'static str = "bench.batched.happened";
     const TOPIC: &'static str = "bench.batched.v1";
+}
+
+/// An event that is handled by doing nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Ignored {
+    id: Uuid,
+    n: u64,
+}
+
+impl Message for Ignored {
+    const TYPE: &'static str = "bench.ignored.happened";
+    const TOPIC: &'static str = "bench.ignored.v1";
+}
+
+/// An event whose handler takes its time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Slow {
+    key: i64,
+    n: i64,
+}
+
+impl Message for Slow {
+    const TYPE: &'static str = "bench.slow.happened";
+    const TOPIC: &'static str = "bench.slow.v1";
 }
 
 fn password() -> SecretString {

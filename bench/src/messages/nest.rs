@@ -9,8 +9,7 @@ use ferrex_testkit::servers::{Process, Signal};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use crate::cpu::Meter;
-use crate::pairs::Run;
+use crate::cpu::{Cpu, Meter};
 
 /// How long a peer may take to start and to join its group.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -84,54 +83,40 @@ impl Nest {
         finish(&mut self.program("emit", environment))
     }
 
-    /// Runs the asking side to its end.
-    pub(super) async fn ask(
+    /// Runs a program that makes the load itself to its end: it says when its run begins and ends, and what
+    /// came of it.
+    pub(super) async fn client<T: serde::de::DeserializeOwned>(
         &self,
+        name: &str,
         warm_up: Duration,
         run: Duration,
-        in_flight: usize,
-    ) -> anyhow::Result<Run> {
-        let environment = [
-            ("WARM_UP_MS", warm_up.as_millis().to_string()),
-            ("RUN_MS", run.as_millis().to_string()),
-            ("IN_FLIGHT", in_flight.to_string()),
-        ];
-        let mut command = tokio::process::Command::from(self.program("client", &environment));
-        let mut client = command
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<(T, Cpu)> {
+        let mut command = self.program(name, environment);
+        command
+            .env("WARM_UP_MS", warm_up.as_millis().to_string())
+            .env("RUN_MS", run.as_millis().to_string());
+        let mut client = tokio::process::Command::from(command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
         let mut lines = BufReader::new(client.stdout.take().context("its output is a pipe")?).lines();
-        let began = lines.next_line().await?;
-        ensure!(
-            began.as_deref() == Some("begin"),
-            "the peer's client ended before its run"
-        );
+        let mut line = async || -> anyhow::Result<String> {
+            let line = lines.next_line().await?;
+            line.with_context(|| format!("the peer's {name} ended early"))
+        };
+        let said = line().await?;
+        ensure!(said == "begin", "the peer's {name} says {said}");
         let meter = Meter::start()?;
-        let line = lines
-            .next_line()
-            .await?
-            .context("the peer's client ended within its run")?;
+        let said = line().await?;
         let cpu = meter.stop()?;
-        ensure!(client.wait().await?.success(), "the peer's client failed");
-        let result: Asked = serde_json::from_str(&line).with_context(|| format!("reading {line}"))?;
-        let note = format!("p50 {:.1} ms, p99 {:.1} ms", result.p50_ms, result.p99_ms);
-        Ok(Run {
-            count: result.count,
-            took: run,
-            cpu,
-            note,
-        })
+        ensure!(said == "end", "the peer's {name} says {said}");
+        let line = line().await?;
+        ensure!(client.wait().await?.success(), "the peer's {name} failed");
+        let result = serde_json::from_str(&line).with_context(|| format!("reading {line}"))?;
+        Ok((result, cpu))
     }
-}
-
-/// What the asking side reports.
-#[derive(serde::Deserialize)]
-struct Asked {
-    count: u64,
-    p50_ms: f64,
-    p99_ms: f64,
 }
 
 /// A running answering and handling side.

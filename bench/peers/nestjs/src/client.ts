@@ -1,5 +1,5 @@
-// The peer's asking side: requests with IN_FLIGHT outstanding for WARM_UP_MS and then RUN_MS. Prints `begin` when the run
-// begins, and one line of JSON at its end.
+// The peer's asking side: requests with IN_FLIGHT outstanding for WARM_UP_MS and then RUN_MS. Prints `begin` and `end` around
+// the run, and one line of JSON.
 import 'reflect-metadata';
 import { ClientKafka } from '@nestjs/microservices';
 import { firstValueFrom } from 'rxjs';
@@ -35,7 +35,9 @@ async function run(ms: number): Promise<number[]> {
 
 await run(Number(process.env.WARM_UP_MS));
 console.log('begin');
-const latencies = (await run(Number(process.env.RUN_MS))).sort((a, b) => a - b);
+const latencies = await run(Number(process.env.RUN_MS));
+console.log('end');
+latencies.sort((a, b) => a - b);
 const at = (quantile: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * quantile))]! / 1e6;
 console.log(JSON.stringify({ count: latencies.length, p50_ms: at(0.5), p99_ms: at(0.99) }));
 await client.close();

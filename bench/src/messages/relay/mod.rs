@@ -1,0 +1,13 @@
+//! From PostgreSQL to Kafka: what is committed and not yet told.
+//!
+//! - [`outbox`]: a service's outbox, beside a relay that takes one row at a time and marks it.
+//! - [`journal`]: the engine's journal, beside reading the same rows and telling nobody.
+
+mod journal;
+mod outbox;
+
+/// Runs both comparisons.
+pub async fn run() -> anyhow::Result<()> {
+    outbox::run().await?;
+    journal::run().await
+}

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint tiers snapshots catalogue bench tools clean-data bench-quick bench-growth
+.PHONY: instructions orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint snapshots catalogue bench tools clean-data bench-quick bench-growth
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -43,20 +43,17 @@ schemathesis: ## Calls both listeners with what their OpenAPI documents allow an
 	$(cargo) build $(CARGO_LOCKED) -p ferrex
 	$(cargo) test $(CARGO_LOCKED) -p ferrex-e2e --test it schemathesis:: -- --nocapture
 
-check: lint tiers snapshots ## Format, lints, tiers of crates, schema and OpenAPI snapshots
+check: lint snapshots ## Format, lints, tiers of crates, schema and OpenAPI snapshots
 
 lint:
 	@scripts/tools.sh build
 	$(cargo) fmt --all -- --check
 	$(cargo) clippy $(CARGO_LOCKED) --workspace --all-targets -- -D warnings
 
-tiers:
-	$(cargo) test $(CARGO_LOCKED) -p ferrex-testkit --test it tiers::
-
-# By the names of the tests: every service has one of each that applies.
+# By the names of the tests: every service has one of each that applies. One build of the workspace, which `make test` shares.
 snapshots:
 	@scripts/tools.sh postgres
-	$(cargo) test $(CARGO_LOCKED) --workspace --lib --bins --tests -- schema openapi --skip schemathesis
+	$(cargo) test $(CARGO_LOCKED) --workspace --lib --bins --tests -- schema openapi tiers:: --skip schemathesis
 
 catalogue: ## Rewrites the table of catalogue cases in docs/TESTING.md
 	@sed -i '/^| id | test | file |$$/,$$d' docs/TESTING.md

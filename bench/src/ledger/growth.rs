@@ -27,6 +27,8 @@ const ACCOUNTS: u32 = 100_000;
 /// Steps of a command that makes history, and how many of those are under way at once.
 const STEPS: u32 = 32;
 const UNDER_WAY: u64 = 4_096;
+/// How often it is looked whether a restarted engine answers.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// How far it grows.
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +153,7 @@ async fn restart(config: &DbConfig) -> anyhow::Result<(Running, Duration)> {
     let within = begin + Duration::from_mins(10);
     while running.client.balances(Owner::User(user(0))).await.is_err() {
         ensure!(Instant::now() < within, "no answer after a restart");
+        tokio::time::sleep(LOOK_EVERY).await;
     }
     Ok((running, begin.elapsed()))
 }

@@ -44,7 +44,8 @@ pub fn lowest_id_at(at: Timestamp) -> Uuid {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     start: Uuid,
-    answers: BTreeMap<CommandId, Known>,
+    /// By the id as a number, which sorts as its bytes do and is compared in two instructions: every command looks here.
+    answers: BTreeMap<u128, Known>,
 }
 
 impl Window {
@@ -58,15 +59,16 @@ impl Window {
 
     /// What is remembered, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
-        self.answers.iter().map(|(id, known)| (*id, *known))
+        let named = |(id, known): (&u128, &Known)| (CommandId::from_uuid(Uuid::from_u128(*id)), *known);
+        self.answers.iter().map(named)
     }
 
     pub(crate) fn find(&self, id: CommandId) -> Option<Known> {
-        self.answers.get(&id).copied()
+        self.answers.get(&id.uuid().as_u128()).copied()
     }
 
     pub(crate) fn remember(&mut self, id: CommandId, known: Known) {
-        self.answers.insert(id, known);
+        self.answers.insert(id.uuid().as_u128(), known);
     }
 
     pub(crate) fn reaches(&self, id: Uuid) -> bool {
@@ -76,7 +78,7 @@ impl Window {
     /// Moves the start forward and drops what lies before it.
     pub(crate) fn forget_before(&mut self, start: Uuid) {
         self.start = self.start.max(start);
-        self.answers = self.answers.split_off(&CommandId::from_uuid(self.start));
+        self.answers = self.answers.split_off(&self.start.as_u128());
     }
 
     /// The start that would keep the `count` newest ids.
@@ -84,7 +86,7 @@ impl Window {
         let surplus = self.answers.len().saturating_sub(count);
         match (surplus, self.answers.keys().nth(surplus)) {
             (0, _) | (_, None) => self.start,
-            (_, Some(id)) => id.uuid(),
+            (_, Some(id)) => Uuid::from_u128(*id),
         }
     }
 }

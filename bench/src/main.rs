@@ -7,7 +7,7 @@ use ferrex_bench::{footprint, http, ledger, matching, messages, orders, start};
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "ledger",
     "ack-latency",
     "http-orders",
@@ -20,20 +20,22 @@ const NAMES: [&str; 16] = [
     "requests",
     "events",
     "events-alone",
-    "relay",
+    "relay-outbox",
+    "relay-journal",
     "scaling",
     "embedded",
     "footprint",
 ];
 
 /// These know no short form and are left out of a look at all.
-const ONLY_FULL: [&str; 8] = [
+const ONLY_FULL: [&str; 9] = [
     "produce",
     "consume",
     "requests",
     "events",
     "events-alone",
-    "relay",
+    "relay-outbox",
+    "relay-journal",
     "scaling",
     "embedded",
 ];
@@ -77,7 +79,8 @@ async fn main() -> anyhow::Result<()> {
             "requests" => messages::requests::run().await?,
             "events" => messages::events::run_batched().await?,
             "events-alone" => messages::events::run_alone().await?,
-            "relay" => messages::relay::run().await?,
+            "relay-outbox" => messages::relay::outbox::run().await?,
+            "relay-journal" => messages::relay::journal::run().await?,
             "scaling" => messages::scaling::run().await?,
             "embedded" => messages::embedded::run().await?,
             _ => footprint::run(effort).await?,

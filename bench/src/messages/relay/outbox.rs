@@ -25,7 +25,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the outbox may take before the run counts as wrong.
 const WITHIN: Duration = Duration::from_mins(5);
 
-pub(super) async fn run() -> anyhow::Result<()> {
+/// Runs the comparison.
+pub async fn run() -> anyhow::Result<()> {
     let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
     let bench = Bench::start(&kafka, &postgres).await?;
     compare(

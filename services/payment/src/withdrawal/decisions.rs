@@ -50,6 +50,11 @@ impl State {
             (Input::Signed { candidate }, Phase::Signing { .. } | Phase::Filling { .. }) => {
                 next.signed(vec![candidate.clone()])
             }
+            // A block came, and perhaps went, while the signer was asked. What it signed counts all the same: its number is
+            // taken, and it may be what is mined.
+            (Input::Signed { candidate }, _) if self.is_on_its_way() => {
+                next.learn(vec![candidate.clone()]).unchanged(at)
+            }
             (Input::SignerRefused { reason }, Phase::Signing { .. } | Phase::Filling { .. }) => {
                 next.signer_refused(reason, at)
             }
@@ -206,7 +211,11 @@ impl State {
         Turn::rest(self).act(Action::Sign { attempt, offer })
     }
 
-    fn signed(mut self, candidates: Vec<Candidate>) -> Decided {
+    fn signed(self, candidates: Vec<Candidate>) -> Decided {
+        self.learn(candidates).go_on()
+    }
+
+    fn learn(mut self, candidates: Vec<Candidate>) -> Self {
         for candidate in candidates {
             if self
                 .candidates
@@ -216,7 +225,7 @@ impl State {
                 self.candidates.push(candidate);
             }
         }
-        self.go_on()
+        self
     }
 
     fn signer_refused(mut self, reason: &str, at: Timestamp) -> Decided {

@@ -84,6 +84,43 @@ fn h026_a_filler_that_is_stuck_is_replaced_by_a_filler() {
     assert!(matches!(turn.actions[..], [Action::Fill { attempt: 3, .. }]));
 }
 
+/// Seed 1180 of the simulator: the signer had a second attempt that the flow forgot, so the filler asked for its number for
+/// ever, was refused, and everything behind its nonce waited.
+#[test]
+fn h026_an_attempt_that_was_signed_while_a_block_came_and_went_keeps_its_number() {
+    let first = Input::Mined {
+        mined: mined(1, true),
+    };
+    let gone = Input::Unmined {
+        hash: candidate(1).hash,
+    };
+    let sent = Input::Sent {
+        answer: "accepted".into(),
+    };
+    let more = [
+        Input::Wake,
+        looked(true),
+        repriced(),
+        first,
+        gone,
+        sent,
+        Input::Signed {
+            candidate: candidate(2),
+        },
+        give_up(),
+        repriced(),
+    ];
+    let mut turn = run(facts(), &broadcast());
+    for (second, input) in (500..).zip(&more) {
+        turn = turn.state.step(input, at(second)).unwrap();
+    }
+    assert!(
+        matches!(turn.actions[..], [Action::Fill { attempt: 3, .. }]),
+        "{:?}",
+        turn.actions
+    );
+}
+
 #[test]
 fn h026_bytes_that_come_after_the_giving_up_are_filled_without_being_sent() {
     let prepared = Input::Prepared { offer: offer() };

@@ -84,7 +84,7 @@ pub struct Chain {
 
 /// What our wallet has at the beginning, by asset.
 pub const fn genesis(asset: u32) -> u128 {
-    if asset == COIN { 5 * ETHER } else { 9_000_000_000 }
+    if asset == COIN { 2 * ETHER } else { 4_000_000_000 }
 }
 
 fn hash_of(parts: &[u64]) -> B256 {
@@ -387,7 +387,7 @@ impl World {
         self.after(every / 2, every * 3 / 2, Event::Reorganise);
         let most = u64::from(CONFIRMATIONS);
         let depth = if self.rng.permille(self.faults.deep) {
-            self.rng.within(most, most + 3)
+            self.rng.within(most, most + 4)
         } else {
             self.rng.within(1, most - 1)
         };
@@ -405,7 +405,7 @@ impl World {
             return;
         }
         self.after(1_000, 9_000, Event::Incoming);
-        let to = (!self.rng.permille(150)).then(|| {
+        let to = (!self.rng.permille(250)).then(|| {
             let place = self.rng.place(crate::people::People::COUNT);
             self.people.users[place]
         });

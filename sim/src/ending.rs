@@ -54,6 +54,10 @@ impl World {
         if open > 0 {
             return Some(format!("{open} orders are open"));
         }
+        let (signed, mined) = (self.signer.next_nonce, self.chain.nonce_at(self.chain.head()));
+        if mined < signed {
+            return Some(format!("{signed} nonces are signed, {mined} are mined"));
+        }
         if !self.bus_is_quiet() {
             return Some("the bus has messages".to_owned());
         }

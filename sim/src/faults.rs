@@ -57,8 +57,8 @@ impl Faults {
             outages: some(3),
             rewrites: some(2),
             every: 3_000 + 4 * some(6_000),
-            reorganise_every: 6_000 + 6 * some(10_000),
-            deep: some(250),
+            reorganise_every: 5_000 + 4 * some(8_000),
+            deep: some(450),
             lag: some(200),
             ..Self::default()
         }

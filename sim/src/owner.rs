@@ -110,7 +110,6 @@ impl World {
     /// Decides all that was gathered and sends it to PostgreSQL.
     pub(crate) fn engine_work(&mut self, life: Life) {
         let away = self.fate() == Fate::Lost;
-        let now = self.now;
         let Some(owner) = self.owner(life) else { return };
         if owner.in_flight.is_some() || owner.gathered.is_empty() {
             return;
@@ -120,84 +119,92 @@ impl World {
             return;
         }
         let mut batch = Batch::default();
+        let replies = self.decide(life, gathered, &mut batch);
+        if batch.is_empty() {
+            self.answer_from_memory(life, replies, away);
+        } else {
+            self.send_batch(life, batch, replies);
+        }
+    }
+
+    fn decide(&mut self, life: Life, gathered: Vec<(Ask, u64)>, batch: &mut Batch) -> Vec<(u64, Reply)> {
         let mut replies = Vec::new();
         for (ask, call) in gathered {
             // Nobody waits any more, for whom the outcome is unknown: not to do it is one of its two sides.
             if !self.calls.contains_key(&call) {
                 continue;
             }
-            let Some(owner) = self.owner(life) else { return };
+            let Some(owner) = self.owner(life) else { break };
             let reply = match &ask {
                 Ask::Command(command) => {
-                    let outcome = owner.engine.apply(command, &mut batch);
-                    let text = format!("{outcome:?}");
-                    self.say(|| format!("decides {:?} {:?}: {text}", command.id, command.reason));
+                    let outcome = owner.engine.apply(command, batch);
+                    self.say(|| format!("decides {:?} {:?}: {outcome:?}", command.id, command.reason));
                     Reply::Outcome(outcome)
                 }
                 Ask::Balances(of) => Reply::Balances(owner.engine.balances(of)),
             };
             replies.push((call, reply));
         }
+        replies
+    }
+
+    /// Answers what needed no commit.
+    fn answer_from_memory(&mut self, life: Life, replies: Vec<(u64, Reply)>, away: bool) {
         let Some(owner) = self.owner(life) else { return };
-        if batch.is_empty() {
-            let shows = replies
-                .iter()
-                .any(|(_, reply)| matches!(reply, Reply::Balances(_)));
-            let may_read = now < owner.valid_until;
-            if shows && !planted!("engine.reads_rest_on_the_lease") {
-                // Nothing was written that would have shown that this is still the owner.
-                let is_owner = owner.epoch == self.ledger.epoch && !away;
-                if !is_owner {
-                    self.step_down(life, "its epoch is over");
-                    return;
-                }
+        let (durable, epoch) = (owner.durable, owner.epoch);
+        let shows = replies
+            .iter()
+            .any(|(_, reply)| matches!(reply, Reply::Balances(_)));
+        if shows && !planted!("engine.reads_rest_on_the_lease") {
+            // Nothing was written that would have shown that this is still the owner.
+            let is_owner = epoch == self.ledger.epoch && !away;
+            if !is_owner {
+                self.step_down(life, "its epoch is over");
+                return;
             }
-            let Some(owner) = self.owner(life) else { return };
-            let (durable, end) = (owner.durable, self.ledger.last_id());
-            if may_read && durable != end && shows {
-                let name = life.proc.name();
-                self.violate("I29", || {
-                    format!("{name} shows balances of row {durable}, the journal is at {end}")
-                });
-            }
-            for (call, reply) in replies {
-                if may_read || matches!(reply, Reply::Outcome(_)) {
-                    self.answer(call, reply);
-                }
-            }
-            return;
         }
-        owner.batches += 1;
-        let (number, previous, epoch) = (owner.batches, owner.durable, owner.epoch);
+        let end = self.ledger.last_id();
+        if shows && durable != end {
+            let name = life.proc.name();
+            self.violate("I29", || {
+                format!("{name} shows balances of row {durable}, the journal is at {end}")
+            });
+        }
+        for (call, reply) in replies {
+            self.answer(call, reply);
+        }
+    }
+
+    fn send_batch(&mut self, life: Life, batch: Batch, mut replies: Vec<(u64, Reply)>) {
         if planted!("engine.acks_before_commit") {
             for (call, reply) in std::mem::take(&mut replies) {
                 self.answer(call, reply);
             }
         }
+        let Some(owner) = self.owner(life) else { return };
+        owner.batches += 1;
+        let (number, previous, epoch) = (owner.batches, owner.durable, owner.epoch);
+        owner.in_flight = Some(Batched {
+            number,
+            previous,
+            batch: batch.clone(),
+            replies,
+        });
         let sent = Sent {
             life,
             number,
             epoch,
             previous,
-            batch: batch.clone(),
+            batch,
         };
-        if let Some(owner) = self.owner(life) {
-            owner.in_flight = Some(Batched {
-                number,
-                previous,
-                batch,
-                replies,
-            });
-        }
         // A statement may be on its way for long, also when its sender is gone.
         let slow = self.rng.permille(4 * self.faults.slow);
-        let at = now
-            + if slow {
-                self.rng.within(200, 9_000)
-            } else {
-                self.latency()
-            };
-        self.at(at, None, Event::Append(Box::new(sent)));
+        let delay = if slow {
+            self.rng.within(200, 9_000)
+        } else {
+            self.latency()
+        };
+        self.at(self.now + delay, None, Event::Append(Box::new(sent)));
     }
 
     /// Asks the journal about ids that are older than the window.

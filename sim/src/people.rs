@@ -58,7 +58,7 @@ pub enum Answer {
 }
 
 /// Something that a person does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Op {
     /// Who.
     pub user: UserId,

@@ -18,7 +18,7 @@ use crate::worker::{Call, PATIENCE, Waits};
 use crate::world::{Fate, World, to_ms};
 
 /// How long an order is left to its caller before the clock decides it, in milliseconds.
-const GRACE: u64 = 20_000;
+const GRACE: u64 = 6_000;
 
 impl World {
     /// A request arrives at a listener.
@@ -56,11 +56,8 @@ impl World {
     /// The binding, the thing it makes and its flow, in one transaction.
     fn make(&mut self, op: usize) -> Uuid {
         let id = self.uuid();
-        let Op {
-            user, wish, payee, ..
-        } = self.people.ops[op].clone();
+        let Op { user, wish, .. } = self.people.ops[op];
         let (at, now) = (self.time(), self.now);
-        let decimals = Decimals::try_new(6).expect("six is allowed");
         match wish {
             Wish::Transfer { to, asset, amount } => {
                 let state = transfer::State::new(transfer::Facts {
@@ -71,7 +68,7 @@ impl World {
                     to_username: "b".to_owned(),
                     asset: AssetId(asset),
                     symbol: symbol(asset),
-                    decimals,
+                    decimals: decimals(),
                     amount: Amount::new(amount),
                     note: None,
                     requested_at: at,
@@ -85,34 +82,8 @@ impl World {
                     other => self.violate("I06", || format!("a transfer cannot begin: {}", other.is_ok())),
                 }
             }
-            Wish::Withdraw {
-                asset,
-                amount,
-                fee,
-                internal,
-                approval,
-            } => {
-                let facts = withdrawal::Facts {
-                    withdrawal: WithdrawalId::from_uuid(id),
-                    user,
-                    asset: AssetId(asset),
-                    symbol: symbol(asset),
-                    decimals,
-                    amount: Amount::new(amount),
-                    fee: Amount::new(if internal.is_some() { 0 } else { fee }),
-                    network: "net".to_owned(),
-                    contract: Self::contract(asset),
-                    native: AssetId(COIN),
-                    payee: ferrex_chains::evm::EvmAddress::from_bytes(payee).to_string(),
-                    internal,
-                    needs_approval: approval,
-                    content_hash: "content".to_owned(),
-                    requested_at: at,
-                    patience: withdrawal::Patience {
-                        look_every_ms: 3_000,
-                        replace_after_ms: 9_000,
-                    },
-                };
+            Wish::Withdraw { .. } => {
+                let facts = self.withdrawal_facts(id, op);
                 let flow = facts.withdrawal.cast();
                 let state = withdrawal::State::new(facts);
                 match self
@@ -138,6 +109,43 @@ impl World {
             }
         }
         id
+    }
+
+    fn withdrawal_facts(&self, id: Uuid, op: usize) -> withdrawal::Facts {
+        let Op {
+            user, wish, payee, ..
+        } = self.people.ops[op];
+        let Wish::Withdraw {
+            asset,
+            amount,
+            fee,
+            internal,
+            approval,
+        } = wish
+        else {
+            unreachable!("only withdrawals have these facts");
+        };
+        withdrawal::Facts {
+            withdrawal: WithdrawalId::from_uuid(id),
+            user,
+            asset: AssetId(asset),
+            symbol: symbol(asset),
+            decimals: decimals(),
+            amount: Amount::new(amount),
+            fee: Amount::new(if internal.is_some() { 0 } else { fee }),
+            network: "net".to_owned(),
+            contract: Self::contract(asset),
+            native: AssetId(COIN),
+            payee: ferrex_chains::evm::EvmAddress::from_bytes(payee).to_string(),
+            internal,
+            needs_approval: approval,
+            content_hash: "content".to_owned(),
+            requested_at: self.time(),
+            patience: withdrawal::Patience {
+                look_every_ms: 3_000,
+                replace_after_ms: 9_000,
+            },
+        }
     }
 
     /// Has it decided, if it is not yet, and tells the person.
@@ -169,7 +177,7 @@ impl World {
 
     /// The engine has answered what a person asked for, or nobody has.
     pub(crate) fn person_answered(&mut self, life: Life, op: usize, reply: &Reply) {
-        let Op { user, key, wish, .. } = self.people.ops[op].clone();
+        let Op { user, key, wish, .. } = self.people.ops[op];
         let Some(resource) = self.pay.keys.get(&(user, key)).copied() else {
             return;
         };
@@ -356,6 +364,10 @@ impl World {
             (row.status, row.refusal) = ("refused", Some(refusal));
         }
     }
+}
+
+fn decimals() -> Decimals {
+    Decimals::try_new(6).expect("six is allowed")
 }
 
 /// The command that places an order: a function of its row alone.

@@ -154,7 +154,7 @@ impl World {
         world.after(500, 2_000, Event::Mine);
         world.after(500, 4_000, Event::Incoming);
         world.after(5_000, 20_000, Event::Fault);
-        world.after(5_000, 40_000, Event::Reorganise);
+        world.after(5_000, 25_000, Event::Reorganise);
         world.after(10_000, 20_000, Event::ResolveOrders);
         world
     }

@@ -5,8 +5,9 @@ use ferrex_sim::{run, tell};
 /// Steps with faults; coming to rest is on top.
 const STEPS: u64 = 1_000;
 
-/// Seeds that once failed.
-const PAST: &[u64] = &[88, 1_511];
+/// Seeds that failed once, or play what failed: a former owner that showed what it had in memory (14), an attempt that was
+/// signed and forgotten (1,180). A change of the model gives its seeds other histories; each defect has a test of its own.
+const PAST: &[u64] = &[14, 1_180];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name)

@@ -266,12 +266,11 @@ fn every_planted_bug_is_found() {
         .filter(|bug| wanted.as_deref().is_none_or(|wanted| wanted == bug.0))
     {
         let Bug(name, breaks, most) = bug;
-        match found(bug) {
-            Some((seeds, invariant)) => println!("| `{name}` | {breaks} | {invariant} | {seeds} |"),
-            None => {
-                println!("| `{name}` | {breaks} | nothing | > {most} |");
-                missed.push(*name);
-            }
+        if let Some((seeds, invariant)) = found(bug) {
+            println!("| `{name}` | {breaks} | {invariant} | {seeds} |");
+        } else {
+            println!("| `{name}` | {breaks} | nothing | > {most} |");
+            missed.push(*name);
         }
     }
     let _ = std::panic::take_hook();

@@ -48,6 +48,7 @@ check: lint snapshots ## Format, lints, tiers of crates, schema and OpenAPI snap
 lint:
 	@scripts/tools.sh build
 	$(cargo) fmt --all -- --check
+	@(cd fuzz && $(cargo) metadata $(CARGO_LOCKED) --format-version 1 >/dev/null)
 	$(cargo) clippy $(CARGO_LOCKED) --workspace --all-targets -- -D warnings
 
 # By the names of the tests: every service has one of each that applies. One build of the workspace, which `make test` shares.

@@ -57,23 +57,9 @@ impl Program {
 pub struct Nest(PathBuf);
 
 impl Nest {
-    /// Installs what the lock file names, if another one was installed before or none, and builds.
+    /// Installs and builds what is missing.
     pub fn build() -> anyhow::Result<Self> {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/nestjs-http");
-        let changed = |path: &str| std::fs::metadata(dir.join(path)).and_then(|file| file.modified());
-        let installed = changed("node_modules/.package-lock.json");
-        if !installed.is_ok_and(|at| changed("package-lock.json").is_ok_and(|locked| at >= locked)) {
-            finish(
-                Command::new("npm")
-                    .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                    .current_dir(&dir),
-            )?;
-        }
-        finish(
-            Command::new("node")
-                .arg("node_modules/typescript/bin/tsc")
-                .current_dir(&dir),
-        )?;
+        let dir = build_peer("nestjs-http")?;
         Ok(Self(dir))
     }
 
@@ -101,7 +87,29 @@ pub fn on_core(core: Option<usize>, program: &Path) -> Command {
     }
 }
 
-fn finish(command: &mut Command) -> anyhow::Result<()> {
+/// The directory of a peer in Node.js below `peers/`: what its lock file names is installed, if another one was installed before
+/// or none, and it is built.
+pub fn build_peer(name: &str) -> anyhow::Result<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
+    let changed = |path: &str| std::fs::metadata(dir.join(path)).and_then(|file| file.modified());
+    let installed = changed("node_modules/.package-lock.json");
+    if !installed.is_ok_and(|at| changed("package-lock.json").is_ok_and(|locked| at >= locked)) {
+        finish(
+            Command::new("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(&dir),
+        )?;
+    }
+    finish(
+        Command::new("node")
+            .arg("node_modules/typescript/bin/tsc")
+            .current_dir(&dir),
+    )?;
+    Ok(dir)
+}
+
+/// Runs a program to its end; what it said is told if it fails.
+pub fn finish(command: &mut Command) -> anyhow::Result<()> {
     let output = command
         .output()
         .with_context(|| format!("starting {command:?}"))?;

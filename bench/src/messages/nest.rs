@@ -1,15 +1,16 @@
 //! The peer: NestJS processes, built from `bench/peers/nestjs` with what npm serves.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use ferrex_testkit::servers::{Process, Signal};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::cpu::{Cpu, Meter};
+use crate::program::{build_peer, finish};
 
 /// How long a peer may take to start and to join its group.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -24,19 +25,7 @@ pub(super) struct Nest {
 impl Nest {
     /// Installs and builds what is missing.
     pub(super) fn build(brokers: String) -> anyhow::Result<Self> {
-        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/nestjs");
-        if !dir.join("node_modules/.package-lock.json").exists() {
-            finish(
-                Command::new("npm")
-                    .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                    .current_dir(&dir),
-            )?;
-        }
-        finish(
-            Command::new("node")
-                .arg("node_modules/typescript/bin/tsc")
-                .current_dir(&dir),
-        )?;
+        let dir = build_peer("nestjs")?;
         Ok(Self {
             dir,
             brokers,
@@ -129,15 +118,4 @@ impl Server {
         self.process.stop(Signal::TERM, Duration::from_secs(10)).await?;
         Ok(())
     }
-}
-
-fn finish(command: &mut Command) -> anyhow::Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("starting {command:?}"))?;
-    if !output.status.success() {
-        let text = [output.stdout, output.stderr].concat();
-        bail!("{command:?} failed: {}", String::from_utf8_lossy(&text));
-    }
-    Ok(())
 }

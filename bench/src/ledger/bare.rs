@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use ferrex_engine::SCHEMA;
 use ferrex_engine_client::{EngineClient, Submission};
-use ferrex_engine_core::{Action, Command, Outcome, RowKind, Step};
+use ferrex_engine_core::{Action, Answer, Command, Outcome, RowKind, Step};
 use ferrex_ledger::{Account, Owner};
 use ferrex_postgres::{PgU128, provision};
 use ferrex_testkit::{Postgres, TestDb};
@@ -124,11 +124,11 @@ struct Rows {
     debits: Vec<i32>,
     credits: Vec<i32>,
     amounts: Vec<PgU128>,
-    replies: Vec<oneshot::Sender<Outcome>>,
+    replies: Vec<oneshot::Sender<Answer>>,
 }
 
 impl Rows {
-    fn add(&mut self, command: Command, reply: oneshot::Sender<Outcome>) -> anyhow::Result<()> {
+    fn add(&mut self, command: Command, reply: oneshot::Sender<Answer>) -> anyhow::Result<()> {
         let Action::Transfer(steps) = &command.action else {
             bail!("only transfers are sent here");
         };
@@ -188,10 +188,11 @@ impl Rows {
         let mut sequence = last_id;
         for reply in self.replies {
             sequence += 1;
-            // A caller that has gone needs no answer.
-            let _ = reply.send(Outcome::Applied {
+            let outcome = Outcome::Applied {
                 sequence: sequence.cast_unsigned(),
-            });
+            };
+            // A caller that has gone needs no answer.
+            let _ = reply.send(Answer { outcome, order: None });
         }
         Ok(sequence)
     }

@@ -36,9 +36,9 @@ pub use fingerprint::fingerprint;
 pub use known::{Known, lowest_id_at};
 pub use orders::{
     AmendOrder, Details, FeeRate, MarketId, MarketSpec, MarketState, MarketView, OrderChanges, OrderFlags,
-    OrderKind, OrderPart, OrderRef, OrderState, PlaceOrder, Terms,
+    OrderKind, OrderPart, OrderRef, OrderReport, OrderState, PlaceOrder, Terms,
 };
-pub use outcome::{Balance, Outcome, Refusal};
+pub use outcome::{Answer, Balance, Outcome, Refusal};
 pub use replay::{ReplayError, Restore};
 pub use row::{AccountRow, Batch, JournalRow, RowKind};
 pub use snapshot::{LastRow, Snapshot, SnapshotError};

@@ -2,6 +2,8 @@ use ferrex_ledger::{AccountKey, Denied};
 use ferrex_money::Amount;
 use serde::{Deserialize, Serialize};
 
+use crate::OrderReport;
+
 /// The engine's answer to a command; committed when it is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -231,6 +233,17 @@ impl Outcome {
             Self::Applied { sequence } | Self::Refused { sequence, .. } => sequence,
         }
     }
+}
+
+/// An outcome with what it made of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The order that the command placed; `None` if it placed none, or if the command is a repeat of one that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderReport>,
 }
 
 /// What an account has, as of a journal id.

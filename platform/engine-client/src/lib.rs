@@ -13,7 +13,7 @@ pub mod wire;
 
 use std::time::Duration;
 
-use ferrex_engine_core::{Balance, Command, Outcome};
+use ferrex_engine_core::{Answer, Balance, Command, Outcome};
 use ferrex_fault::{Classify, Kind};
 use ferrex_ids::HoldId;
 use ferrex_ledger::Owner;
@@ -64,7 +64,7 @@ pub enum Submission {
         /// The command.
         command: Command,
         /// Takes the outcome.
-        reply: oneshot::Sender<Outcome>,
+        reply: oneshot::Sender<Answer>,
     },
     /// What an owner has; answered when all it rests on is committed.
     Balances {
@@ -107,6 +107,12 @@ impl EngineClient {
 
     /// Has a command decided. An answer means committed; on [`Unknown`] send the same command again.
     pub async fn submit(&self, command: Command) -> Result<Outcome, Unknown> {
+        self.answer(command).await.map(|answer| answer.outcome)
+    }
+
+    /// As [`Self::submit`], with what became of the order if the command placed one. Of a repeat there is no report, for the
+    /// order may have moved on; read it where orders are shown.
+    pub async fn answer(&self, command: Command) -> Result<Answer, Unknown> {
         match self {
             Self::Local(client) => client.submit(command).await,
             Self::Remote(client) => client.submit(command).await,

@@ -1,4 +1,4 @@
-use ferrex_engine_core::{Balance, Command, Outcome};
+use ferrex_engine_core::{Answer, Balance, Command};
 use ferrex_ids::HoldId;
 use ferrex_ledger::Owner;
 use ferrex_time::Timestamp;
@@ -23,7 +23,7 @@ impl LocalClient {
     }
 
     /// Has a command decided.
-    pub async fn submit(&self, command: Command) -> Result<Outcome, Unknown> {
+    pub async fn submit(&self, command: Command) -> Result<Answer, Unknown> {
         self.ask(|reply| Submission::Command { command, reply }).await
     }
 

@@ -2,7 +2,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ferrex_engine_core::{Balance, Command, Outcome};
+use ferrex_engine_core::{Answer, Balance, Command};
 use ferrex_ids::HoldId;
 use ferrex_ledger::Owner;
 use ferrex_time::Timestamp;
@@ -74,7 +74,7 @@ impl fmt::Debug for RemoteClient {
 struct Pending {
     command: Command,
     until: Instant,
-    reply: oneshot::Sender<Outcome>,
+    reply: oneshot::Sender<Answer>,
 }
 
 struct Shared {
@@ -123,7 +123,7 @@ impl RemoteClient {
     }
 
     /// Has a command decided.
-    pub async fn submit(&self, command: Command) -> Result<Outcome, Unknown> {
+    pub async fn submit(&self, command: Command) -> Result<Answer, Unknown> {
         let until = Instant::now() + self.shared.config.deadline;
         let (reply, answer) = oneshot::channel();
         let exchange = async {
@@ -177,15 +177,15 @@ async fn send_batches(shared: Arc<Shared>, mut queue: mpsc::Receiver<Pending>) {
         }
         let commands: Vec<&Command> = waiting.iter().map(|pending| &pending.command).collect();
         match shared
-            .post::<_, Vec<Option<Outcome>>>(wire::COMMANDS, &commands)
+            .post::<_, Vec<Option<Answer>>>(wire::COMMANDS, &commands)
             .await
         {
-            Ok(outcomes) if outcomes.len() == waiting.len() => {
+            Ok(answers) if answers.len() == waiting.len() => {
                 let mut unknown = Vec::new();
-                for (pending, outcome) in waiting.drain(..).zip(outcomes) {
-                    match outcome {
+                for (pending, answer) in waiting.drain(..).zip(answers) {
+                    match answer {
                         // The caller may have gone; the command stands all the same.
-                        Some(outcome) => drop(pending.reply.send(outcome)),
+                        Some(answer) => drop(pending.reply.send(answer)),
                         None => unknown.push(pending),
                     }
                 }

@@ -2,7 +2,7 @@
 //!
 //! | path | body | answer |
 //! |---|---|---|
-//! | [`COMMANDS`] | `Vec<Command>` | `Vec<Option<Outcome>>`, in the same order; null is unknown |
+//! | [`COMMANDS`] | `Vec<Command>` | `Vec<Option<Answer>>`, in the same order; null is unknown |
 //! | [`BALANCES`] | [`BalancesOf`] | `Vec<Balance>` |
 //! | [`EXPIRED_HOLDS`] | [`ExpiredHolds`] | `Vec<HoldId>` |
 //!

@@ -15,6 +15,7 @@ use ed25519_dalek::{SigningKey, VerifyingKey};
 use ferrex_ids::{SessionId, UserId};
 use ferrex_time::{Duration, SharedClock, Timestamp};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use moka::sync::Cache;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -24,6 +25,8 @@ const AUDIENCE: &str = "ferrex";
 const LIFETIME: Duration = Duration::minutes(5);
 /// By how much two machines' clocks may differ.
 const SKEW: Duration = Duration::seconds(30);
+/// How many tokens are remembered whose signature was found good.
+const KNOWN_MAX: u64 = 50_000;
 
 /// What an access token says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +181,9 @@ struct Verifier {
     keys: HashMap<String, DecodingKey>,
     validation: Validation,
     clock: SharedClock,
+    /// What tokens say whose signature was found good, by the whole token: checking one costs more than all else that is done
+    /// for a call. Their time and their session are looked at each time.
+    known: Cache<Box<str>, Arc<AccessClaims>>,
     /// Sessions that ended, until no token of theirs can be alive.
     revoked: RwLock<HashMap<SessionId, Timestamp>>,
 }
@@ -199,20 +205,21 @@ impl TokenVerifier {
             keys,
             validation,
             clock,
+            known: Cache::builder()
+                .max_capacity(KNOWN_MAX)
+                .time_to_live((LIFETIME + SKEW + SKEW).to_std().expect("it is positive"))
+                .build(),
             revoked: RwLock::default(),
         }))
     }
 
     /// Checks a token and says whose it is.
-    pub fn verify(&self, token: &str) -> Result<AccessClaims, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-        let key = header
-            .kid
-            .and_then(|kid| self.0.keys.get(&kid))
-            .ok_or(TokenError::Invalid)?;
-        let claims = jsonwebtoken::decode::<AccessClaims>(token, key, &self.0.validation)
-            .map_err(|_| TokenError::Invalid)?
-            .claims;
+    pub fn verify(&self, token: &str) -> Result<Arc<AccessClaims>, TokenError> {
+        let known = self.0.known.get(token);
+        let claims = match &known {
+            Some(claims) => Arc::clone(claims),
+            None => Arc::new(self.signed(token)?),
+        };
         let now = self.0.clock.now();
         if now.timestamp() >= claims.exp.saturating_add(SKEW.num_seconds())
             || now.timestamp() < claims.iat.saturating_sub(SKEW.num_seconds())
@@ -228,7 +235,21 @@ impl TokenVerifier {
         {
             return Err(TokenError::Revoked);
         }
+        if known.is_none() {
+            self.0.known.insert(token.into(), Arc::clone(&claims));
+        }
         Ok(claims)
+    }
+
+    /// What a token says, if one of our keys has signed it.
+    fn signed(&self, token: &str) -> Result<AccessClaims, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let key = header
+            .kid
+            .and_then(|kid| self.0.keys.get(&kid))
+            .ok_or(TokenError::Invalid)?;
+        let decoded = jsonwebtoken::decode::<AccessClaims>(token, key, &self.0.validation);
+        decoded.map(|data| data.claims).map_err(|_| TokenError::Invalid)
     }
 
     /// Refuses every token of a session from now on.
@@ -265,8 +286,10 @@ mod tests {
         let (clock, signer, verifier) = parts();
         let (user, session) = ids(&clock);
         let (token, expires) = signer.sign(user, session);
-        let claims = verifier.verify(&token).unwrap();
-        assert_eq!((claims.sub, claims.sid), (user, session));
+        for look in ["first", "second"] {
+            let claims = verifier.verify(&token).unwrap();
+            assert_eq!((claims.sub, claims.sid), (user, session), "{look} look");
+        }
         assert_eq!(expires, clock.now() + LIFETIME);
         clock.advance(LIFETIME + SKEW);
         assert_eq!(verifier.verify(&token), Err(TokenError::Expired));
@@ -283,8 +306,14 @@ mod tests {
         let (clock, signer, verifier) = parts();
         let (user, session) = ids(&clock);
         let token = signer.sign(user, session).0;
+        assert_eq!(verifier.verify(&token).unwrap().sid, session);
+        clock.advance(Duration::seconds(1));
+        let unseen = signer.sign(user, session).0;
+        assert_ne!(token, unseen);
         verifier.clone().revoke(session);
-        assert_eq!(verifier.verify(&token), Err(TokenError::Revoked));
+        for token in [token, unseen] {
+            assert_eq!(verifier.verify(&token), Err(TokenError::Revoked));
+        }
         clock.advance(Duration::hours(1));
         verifier.revoke(SessionId::new_at(1));
         assert_eq!(
@@ -313,14 +342,14 @@ mod tests {
             ..Header::new(Algorithm::HS256)
         };
         let hmac_key = EncodingKey::from_secret(signer.public.0.as_bytes());
-        let hmac = jsonwebtoken::encode(&hmac_header, &claims, &hmac_key).unwrap();
+        let hmac = jsonwebtoken::encode(&hmac_header, &*claims, &hmac_key).unwrap();
         let other = TokenSigner::from_pem(&generate_key_pem(), clock).unwrap();
         let forged_kid = {
             let header = Header {
                 kid: Some(kid.clone()),
                 ..Header::new(Algorithm::EdDSA)
             };
-            jsonwebtoken::encode(&header, &claims, &other.key).unwrap()
+            jsonwebtoken::encode(&header, &*claims, &other.key).unwrap()
         };
         let sign = |claims: &AccessClaims| {
             let header = Header {
@@ -331,11 +360,11 @@ mod tests {
         };
         let audience = sign(&AccessClaims {
             aud: "ferrex-admin".into(),
-            ..claims.clone()
+            ..(*claims).clone()
         });
         let issuer = sign(&AccessClaims {
             iss: "ferrex-admin".into(),
-            ..claims
+            ..(*claims).clone()
         });
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let flipped = if signature.starts_with('A') { 'B' } else { 'A' };

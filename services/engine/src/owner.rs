@@ -6,7 +6,7 @@
 //! again from the journal.
 
 use ferrex_engine_client::Submission;
-use ferrex_engine_core::{Balance, Batch, Engine, Outcome};
+use ferrex_engine_core::{Action, Answer, Balance, Batch, Engine, OrderReport};
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_runtime::kill;
 use sqlx::{Connection as _, PgConnection};
@@ -28,7 +28,7 @@ const LAST_PROJECTION: Duration = Duration::from_secs(2);
 
 /// What waits for the commit.
 enum Reply {
-    Outcome(oneshot::Sender<Outcome>, Outcome),
+    Answer(oneshot::Sender<Answer>, Answer),
     Balances(oneshot::Sender<Vec<Balance>>, Vec<Balance>),
     Holds(oneshot::Sender<Vec<HoldId>>, Vec<HoldId>),
 }
@@ -178,8 +178,13 @@ impl<'a> Owner<'a> {
             // Nobody waits any more, for whom the outcome is unknown: not to do it is one of its two sides.
             Submission::Command { reply, .. } if reply.is_closed() => {}
             Submission::Command { command, reply } => {
+                let before = self.batch.rows.len();
                 let outcome = self.engine.apply(&command, &mut self.batch);
-                self.replies.push(Reply::Outcome(reply, outcome));
+                let order = match command.action {
+                    Action::PlaceOrder(_) => OrderReport::read(&self.batch.rows[before..]),
+                    _ => None,
+                };
+                self.replies.push(Reply::Answer(reply, Answer { outcome, order }));
             }
             Submission::Balances { owner, reply } => {
                 self.replies
@@ -203,7 +208,7 @@ impl<'a> Owner<'a> {
         for reply in self.replies.drain(..) {
             // A caller that has gone needs no answer.
             match reply {
-                Reply::Outcome(reply, outcome) => drop(reply.send(outcome)),
+                Reply::Answer(reply, answer) => drop(reply.send(answer)),
                 Reply::Balances(reply, balances) => drop(reply.send(balances)),
                 Reply::Holds(reply, holds) => drop(reply.send(holds)),
             }

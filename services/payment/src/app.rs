@@ -12,6 +12,8 @@ use ferrex_web::TokenVerifier;
 
 use crate::Config;
 use crate::deposit::flow::DepositFlow;
+use crate::market;
+use crate::order::intake::Intake;
 use crate::registry::Nodes;
 use crate::transfer::flow::TransferFlow;
 use crate::withdrawal::flow::WithdrawalFlow;
@@ -27,6 +29,8 @@ pub struct Context {
     pub(crate) engine: EngineClient,
     pub(crate) clock: SharedClock,
     pub(crate) nodes: Nodes,
+    pub(crate) markets: market::Known,
+    pub(crate) intake: Intake,
     pub(crate) readiness: Readiness,
 }
 

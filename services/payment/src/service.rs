@@ -14,10 +14,11 @@ use ferrex_web::{OpenApiRouter, TokenVerifier};
 
 use crate::app::{Context, Payment, SOURCE};
 use crate::deposit::flow::{DepositFlow, DepositPerformer, DepositProjection};
+use crate::order::intake::Intake;
 use crate::registry::Nodes;
 use crate::transfer::flow::{TransferFlow, TransferPerformer, TransferProjection};
 use crate::withdrawal::flow::{WithdrawalFlow, WithdrawalPerformer, WithdrawalProjection};
-use crate::{Config, address, consumers, follower, http, jobs};
+use crate::{Config, address, consumers, follower, http, jobs, market};
 
 /// What this role needs from the process it runs in.
 #[derive(Clone)]
@@ -83,6 +84,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Fault> {
         Arc::new(TransferProjection),
     );
     let nodes = Nodes::new(&config);
+    let intake = Intake::start(db.clone());
     let context = Arc::new(Context {
         config,
         db,
@@ -90,6 +92,8 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Fault> {
         engine,
         clock,
         nodes,
+        markets: market::Known::default(),
+        intake,
         readiness,
     });
     Ok(Service {

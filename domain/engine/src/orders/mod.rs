@@ -16,6 +16,7 @@ mod fingerprint;
 mod market;
 mod projection;
 mod replay;
+mod report;
 mod row;
 mod settle;
 
@@ -23,6 +24,7 @@ pub use command::{
     AmendOrder, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, OrderRef, PlaceOrder, Terms,
 };
 pub use projection::{MarketView, OrderChanges, OrderState};
+pub use report::OrderReport;
 pub use row::{Details, OrderFlags, OrderPart};
 
 pub(crate) use decide::{TIERS_MAX, check};

@@ -7,6 +7,7 @@ use super::views::{Assets, connection};
 use crate::Payment;
 use crate::fee::{Schedule, store};
 use crate::market;
+use crate::order::shown;
 
 /// Your trading fees.
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,6 +96,7 @@ pub(super) async fn handle(
     State(payment): State<Payment>,
     caller: Caller,
 ) -> Result<Json<FeesView>, Problem> {
+    shown::wait(&payment.context, caller.user).await?;
     let mut open = connection(&payment).await?;
     let markets = market::store::list(&mut open).await?;
     let tier = store::tier_of(&mut open, caller.user).await?;

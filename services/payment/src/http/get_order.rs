@@ -5,7 +5,7 @@ use ferrex_web::{Caller, Json, Path, Problem};
 use super::order_views::{Markets, OrderView, order};
 use super::views::connection;
 use crate::Payment;
-use crate::order::{Error, store};
+use crate::order::{Error, shown, store};
 
 /// Shows one of your orders
 #[utoipa::path(get, path = "/v1/orders/{id}", tag = "trading", operation_id = "get_order",
@@ -16,6 +16,7 @@ pub(super) async fn handle(
     caller: Caller,
     Path(id): Path<OrderId>,
 ) -> Result<Json<OrderView>, Problem> {
+    shown::wait(&payment.context, caller.user).await?;
     let mut open = connection(&payment).await?;
     let row = store::find(&mut open, id).await?;
     let row = row

@@ -8,6 +8,7 @@ use super::order_views::{Markets, OrderView, order};
 use super::views::connection;
 use crate::Payment;
 use crate::order::read::check_name;
+use crate::order::shown;
 use crate::order::store::{self, Wanted};
 
 /// Which orders.
@@ -43,6 +44,7 @@ pub(super) async fn handle(
     let page = PageQuery::new(query.limit, query.cursor);
     let (limit, before) = (page.limit()?, page.after::<OrderId>()?);
     query.client_order_id.as_deref().map_or(Ok(()), check_name)?;
+    shown::wait(&payment.context, caller.user).await?;
     let mut open = connection(&payment).await?;
     let markets = Markets::read(&mut open).await?;
     let market = query

@@ -9,6 +9,7 @@ use super::order_views::{Markets, fee, received};
 use super::views::connection;
 use crate::Payment;
 use crate::market::Market;
+use crate::order::shown;
 use crate::order::store::{self, TradeRow};
 
 /// Which trades.
@@ -94,6 +95,7 @@ pub(super) async fn handle(
 ) -> Result<Json<Page<TradeView>>, Problem> {
     let page = PageQuery::new(query.limit, query.cursor);
     let (limit, below) = (page.limit()?, page.after::<(i64, i32)>()?);
+    shown::wait(&payment.context, caller.user).await?;
     let mut open = connection(&payment).await?;
     let rows = store::list_trades(&mut open, caller.user, query.order, below, i64::from(limit) + 1).await?;
     let markets = Markets::read(&mut open).await?;

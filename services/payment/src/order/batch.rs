@@ -4,6 +4,7 @@
 //! batch. Doing a batch again is therefore the same as doing it once, wherever the first call stopped.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use ferrex_engine_core::{AmendOrder, MarketId, Outcome};
 use ferrex_fault::Fault;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use super::change::{amended, amending, amendment, cancelling, not_cancelled};
 use super::read::{Asked, Change};
-use super::request::{Decided, Prepared, decide, may_trade};
+use super::request::{Decided, decide, may_trade, prepare};
 use super::store::{self, OrderRow};
 use super::{Error, Placed};
 use crate::idempotency::Bound;
@@ -97,10 +98,13 @@ pub async fn run(
     perform(context, id, &steps, at).await
 }
 
-async fn markets(context: &Context) -> Result<HashMap<MarketId, Market>, Fault> {
+async fn markets(context: &Context) -> Result<HashMap<MarketId, Arc<Market>>, Fault> {
     let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
     let markets = market::store::list(&mut open).await?;
-    Ok(markets.into_iter().map(|market| (market.id, market)).collect())
+    Ok(markets
+        .into_iter()
+        .map(|market| (market.id, Arc::new(market)))
+        .collect())
 }
 
 async fn orders(context: &Context, ids: &[OrderId]) -> Result<HashMap<OrderId, OrderRow>, Fault> {
@@ -123,8 +127,8 @@ async fn take(context: &Context, user: UserId, bound: &Bound<'_>, items: &[Item]
     if !only_cancels {
         may_trade(context, user).await??;
     }
-    let (at, unix_ms) = (context.clock.now(), context.clock.unix_ms());
-    let id = ferrex_ids::uuid_at(unix_ms);
+    let at = context.clock.now();
+    let id = ferrex_ids::uuid_at(context.clock.unix_ms());
     let mut tx = context.db.begin().await?;
     if !bound.bind(&mut tx, id, at).await? {
         drop(tx);
@@ -138,9 +142,9 @@ async fn take(context: &Context, user: UserId, bound: &Bound<'_>, items: &[Item]
                 let market = markets.values().find(|market| market.symbol == asked.market);
                 let prepared = market
                     .ok_or_else(Error::market_unknown)
-                    .and_then(|market| Prepared::new(asked, market, user, unix_ms));
+                    .and_then(|market| prepare(asked, market, user, at));
                 match prepared {
-                    Ok(order) if order.insert(&mut tx, asked, at).await? => Step::Place(order.id),
+                    Ok(order) if store::insert(&mut tx, &order).await? => Step::Place(order.id),
                     Ok(_) => Refused::step(Error::ClientIdTaken),
                     Err(error) => Refused::step(error),
                 }
@@ -195,7 +199,7 @@ async fn perform(
                 let market = markets.get(&order.market).ok_or(Error::NotFound)?;
                 match decide(context, order, market).await? {
                     Ok(Decided::Before) => Said::Taken,
-                    Ok(Decided::Applied(sequence)) => Said::Outcome(Outcome::Applied { sequence }),
+                    Ok(Decided::Applied(sequence, _)) => Said::Outcome(Outcome::Applied { sequence }),
                     Ok(Decided::Unknown(unknown)) => return Err(unknown.into()),
                     Err(error) => Said::Refused(error.into()),
                 }

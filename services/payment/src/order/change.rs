@@ -1,5 +1,7 @@
 //! Changing orders that are there: cancelling one, cancelling all, amending one in place.
 
+use std::sync::Arc;
+
 use ferrex_engine_core::{Action, AmendOrder, Command, MarketId, OrderRef, Outcome, Reason, Refusal};
 use ferrex_fault::Fault;
 use ferrex_ids::{CommandId, OrderId, UserId};
@@ -17,7 +19,7 @@ use crate::market::{self, Market};
 use crate::{Context, Payment};
 
 /// An order of a person, as far as they may know of it.
-async fn own(context: &Context, user: UserId, id: OrderId) -> Result<(OrderRow, Market), Fault> {
+async fn own(context: &Context, user: UserId, id: OrderId) -> Result<(OrderRow, Arc<Market>), Fault> {
     let (order, market) = load(context, id).await?;
     if order.user != user || order.refusal.is_some() {
         return Err(Error::NotFound.into());
@@ -52,7 +54,7 @@ pub(super) async fn not_cancelled(
     context: &Context,
     refusal: Refusal,
     id: OrderId,
-    market: Market,
+    market: Arc<Market>,
 ) -> Result<Result<Placed, Fault>, Fault> {
     if refusal != Refusal::OrderUnknown {
         return Ok(Err(Error::refused(refusal, &market).into()));
@@ -191,7 +193,7 @@ pub(super) async fn amended(
     context: &Context,
     outcome: Outcome,
     id: OrderId,
-    market: Market,
+    market: Arc<Market>,
 ) -> Result<Result<Placed, Fault>, Fault> {
     match outcome {
         Outcome::Refused {

@@ -28,6 +28,9 @@ pub enum Error {
     /// An open order has this name.
     #[error("one of your open orders has this client_order_id")]
     ClientIdTaken,
+    /// The process is about to end.
+    #[error("this process is stopping; ask again under the same key")]
+    Stopping,
     /// It is finished.
     #[error("the order is not open any more, it is {0}")]
     NotOpen(String),
@@ -137,6 +140,7 @@ impl Classify for Error {
             Self::Field { .. } => Kind::Invalid,
             Self::Frozen => Kind::Forbidden,
             Self::Owing | Self::ClientIdTaken | Self::NotOpen(_) => Kind::Conflict,
+            Self::Stopping => Kind::Unavailable,
             Self::Refused { refusal, .. } => of(*refusal).0,
         }
     }
@@ -149,6 +153,7 @@ impl Classify for Error {
             Self::Owing => "payment.account.owing",
             Self::ClientIdTaken => "payment.order.client_id_taken",
             Self::NotOpen(_) => "payment.order.not_open",
+            Self::Stopping => "payment.order.stopping",
             Self::Refused { refusal, .. } => of(*refusal).1,
         }
     }

@@ -4,12 +4,18 @@ pub mod batch;
 pub mod change;
 mod error;
 pub mod follow;
+pub mod intake;
 pub mod read;
 pub mod request;
 pub mod resolve;
+pub mod shown;
 pub mod store;
 
 pub use error::Error;
+
+use std::sync::Arc;
+
+use crate::market::Market;
 
 /// An order, and whether what is shown of it is all that happened.
 #[derive(Clone, Debug)]
@@ -17,14 +23,14 @@ pub struct Placed {
     /// The order.
     pub order: store::OrderRow,
     /// Where.
-    pub market: crate::market::Market,
+    pub market: Arc<Market>,
     /// Whether the engine has taken it.
     pub accepted: bool,
 }
 
 impl Placed {
     /// An order that the engine has decided.
-    const fn shown(order: store::OrderRow, market: crate::market::Market) -> Self {
+    const fn shown(order: store::OrderRow, market: Arc<Market>) -> Self {
         Self {
             order,
             market,

@@ -1,97 +1,79 @@
 //! Asking for an order: checks, the binding of the key, the command.
 
-use ferrex_contracts::engine::Tif;
+use std::sync::Arc;
+
 use ferrex_engine_client::Unknown;
-use ferrex_engine_core::{self as core, Action, Command, OrderKind, Outcome, PlaceOrder, Reason};
+use ferrex_engine_core::{self as core, Action, Command, OrderKind, OrderReport, Outcome, Reason};
 use ferrex_fault::Fault;
 use ferrex_ids::{OrderId, UserId};
 use ferrex_ledger::{Owner, Purpose};
 use ferrex_money::Amount;
 use ferrex_postgres::Error as DbError;
 use ferrex_time::Timestamp;
-use sqlx::PgConnection;
 
+use super::intake::Taken;
 use super::read::{self, Asked};
 use super::store::{self, NewOrder, OrderRow};
 use super::{Error, Placed};
 use crate::idempotency::Bound;
+use crate::market::Market;
 use crate::market::requests::follow;
-use crate::market::{self, Market};
 use crate::{Context, Payment, customer};
 
 /// Places an order. A repeat under the same key is given the first one, as it stands.
 pub async fn place(payment: &Payment, user: UserId, key: &str, asked: &Asked) -> Result<Placed, Fault> {
     let context = &payment.context;
     let bound = Bound::new(user, key, "order", asked);
-    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-    if let Some(resource) = bound.find(&mut open).await?? {
-        drop(open);
-        return finish(context, OrderId::from_uuid(resource)).await;
-    }
-    let market = market::store::find(&mut open, &asked.market).await?;
-    drop(open);
+    let market = context.markets.find(&context.db, &asked.market).await?;
     let market = market.ok_or_else(Error::market_unknown)?;
-    let at = context.clock.now();
-    let order = Prepared::new(asked, &market, user, context.clock.unix_ms())?;
-    may_trade(context, user).await??;
-    let mut tx = context.db.begin().await?;
-    if !bound.bind(&mut tx, order.id.uuid(), at).await? {
-        drop(tx);
-        let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-        let first = bound.find(&mut open).await??.ok_or(Error::NotFound)?;
-        drop(open);
-        return finish(context, OrderId::from_uuid(first)).await;
+    let order = prepare(asked, &market, user, context.clock.now())?;
+    let taken = if owes(context, user).await? {
+        Err(Error::Owing)
+    } else {
+        match context.intake.take(&bound, order.clone()).await? {
+            Taken::Written => return decide_new(context, order.into_row(), market).await,
+            Taken::Repeat => Err(Error::NotFound),
+            Taken::Frozen => Err(Error::Frozen),
+            Taken::NameTaken => Err(Error::ClientIdTaken),
+        }
+    };
+    // What the key has made stands, whatever holds of the person by now.
+    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+    let first = bound.find(&mut open).await??;
+    drop(open);
+    match (first, taken) {
+        (Some(first), _) => finish(context, OrderId::from_uuid(first)).await,
+        (None, refused) => refused.map_err(Into::into),
     }
-    if !order.insert(&mut tx, asked, at).await? {
-        return Err(Error::ClientIdTaken.into());
-    }
-    tx.commit().await.map_err(DbError::Commit)?;
-    finish(context, order.id).await
 }
 
-/// An order that was read and is still to be written.
-pub(super) struct Prepared {
-    pub(super) id: OrderId,
+/// Reads an order that a person asks for as it is written; the id that it is given is the engine's name for it too.
+pub(super) fn prepare(
+    asked: &Asked,
+    market: &Market,
     user: UserId,
-    place: PlaceOrder,
-    tif: Tif,
-}
-
-impl Prepared {
-    pub(super) fn new(asked: &Asked, market: &Market, user: UserId, unix_ms: u64) -> Result<Self, Error> {
-        let id = OrderId::new_at(unix_ms);
-        let mut place = read::order(asked, market, user)?;
-        place.terms.client = Some(id.uuid());
-        let tif = read::tif(asked);
-        Ok(Self { id, user, place, tif })
-    }
-
-    /// Writes it; false when an open order of the person has its name.
-    pub(super) async fn insert(
-        &self,
-        tx: &mut PgConnection,
-        asked: &Asked,
-        at: Timestamp,
-    ) -> Result<bool, DbError> {
-        let (price, quantity, value): (Amount, _, _) = match self.place.kind {
-            OrderKind::Limit { price, quantity, .. } => (price, Some(quantity), None),
-            OrderKind::Market { quantity, protection } => (protection, Some(quantity), None),
-            OrderKind::MarketByValue { value, protection } => (protection, None, Some(value)),
-        };
-        let order = NewOrder {
-            id: self.id,
-            user: self.user,
-            place: &self.place,
-            client_order_id: asked.client_order_id.as_deref(),
-            kind: if asked.by_market { "market" } else { "limit" },
-            price,
-            quantity,
-            value,
-            tif: self.tif,
-            at,
-        };
-        store::insert(tx, &order).await
-    }
+    at: Timestamp,
+) -> Result<NewOrder, Error> {
+    let id = OrderId::new_at(at.timestamp_millis().unsigned_abs());
+    let mut place = read::order(asked, market, user)?;
+    place.terms.client = Some(id.uuid());
+    let (price, quantity, value): (Amount, _, _) = match place.kind {
+        OrderKind::Limit { price, quantity, .. } => (price, Some(quantity), None),
+        OrderKind::Market { quantity, protection } => (protection, Some(quantity), None),
+        OrderKind::MarketByValue { value, protection } => (protection, None, Some(value)),
+    };
+    Ok(NewOrder {
+        id,
+        user,
+        place,
+        client_order_id: asked.client_order_id.clone(),
+        kind: if asked.by_market { "market" } else { "limit" },
+        price,
+        quantity,
+        value,
+        tif: read::tif(asked),
+        at,
+    })
 }
 
 /// Whether a person's money may go into orders at present.
@@ -102,21 +84,42 @@ pub(super) async fn may_trade(context: &Context, user: UserId) -> Result<Result<
     if person.frozen {
         return Ok(Err(Error::Frozen));
     }
-    let balances = context.engine.balances(Owner::User(user.uuid())).await?;
-    let owes =
-        |balance: &core::Balance| balance.key.account.purpose == Purpose::Debt && !balance.total.is_zero();
-    Ok(if balances.iter().any(owes) {
+    Ok(if owes(context, user).await? {
         Err(Error::Owing)
     } else {
         Ok(())
     })
 }
 
+/// Whether a person has a debt in any asset.
+async fn owes(context: &Context, user: UserId) -> Result<bool, Fault> {
+    let balances = context.engine.balances(Owner::User(user.uuid())).await?;
+    let is_debt =
+        |balance: &core::Balance| balance.key.account.purpose == Purpose::Debt && !balance.total.is_zero();
+    Ok(balances.iter().any(is_debt))
+}
+
+/// Has an order decided that was written a moment ago. What is shown is the engine's own answer.
+async fn decide_new(context: &Context, order: OrderRow, market: Arc<Market>) -> Result<Placed, Fault> {
+    match decide(context, &order, &market).await?? {
+        Decided::Applied(_, Some(report)) => {
+            Ok(Placed::shown(order.reported(&report, market.terms.lot), market))
+        }
+        // Another call under the same key has had it decided.
+        Decided::Applied(_, None) | Decided::Before => finish(context, order.id).await,
+        Decided::Unknown(_) => Ok(Placed {
+            order,
+            market,
+            accepted: false,
+        }),
+    }
+}
+
 /// Has an order decided, if it is not yet, and waits until it is shown.
 async fn finish(context: &Context, id: OrderId) -> Result<Placed, Fault> {
     let (mut order, market) = load(context, id).await?;
     let decided = decide(context, &order, &market).await??;
-    if let Decided::Applied(sequence) = decided {
+    if let Decided::Applied(sequence, _) = decided {
         follow(context, market.id, sequence).await?;
         order = load(context, id).await?.0;
     }
@@ -131,8 +134,8 @@ async fn finish(context: &Context, id: OrderId) -> Result<Placed, Fault> {
 pub(super) enum Decided {
     /// It was told before.
     Before,
-    /// The engine took it in this moment, as of a journal id.
-    Applied(u64),
+    /// The engine took it, as of a journal id; with what became of it if that was in this moment.
+    Applied(u64, Option<OrderReport>),
     /// No answer is no refusal: the same command is given again by a repeat or by the clock.
     Unknown(Unknown),
 }
@@ -149,23 +152,26 @@ pub(super) async fn decide(
     if order.status != "requested" {
         return Ok(Ok(Decided::Before));
     }
-    Ok(match context.engine.submit(command(order)?).await {
-        Ok(Outcome::Applied { sequence }) => Ok(Decided::Applied(sequence)),
-        Ok(Outcome::Refused { refusal, .. }) => {
+    let answer = match context.engine.answer(command(order)?).await {
+        Ok(answer) => answer,
+        Err(unknown) => return Ok(Ok(Decided::Unknown(unknown))),
+    };
+    Ok(match answer.outcome {
+        Outcome::Applied { sequence } => Ok(Decided::Applied(sequence, answer.order)),
+        Outcome::Refused { refusal, .. } => {
             let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
             store::set_refused(&mut open, order.id, "refused", refusal).await?;
             Err(Error::refused(refusal, market))
         }
-        Err(unknown) => Ok(Decided::Unknown(unknown)),
     })
 }
 
 /// An order and its market.
-pub(super) async fn load(context: &Context, id: OrderId) -> Result<(OrderRow, Market), Fault> {
+pub(super) async fn load(context: &Context, id: OrderId) -> Result<(OrderRow, Arc<Market>), Fault> {
     let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
     let order = store::find(&mut open, id).await?.ok_or(Error::NotFound)?;
-    let markets = market::store::list(&mut open).await?;
-    let market = markets.into_iter().find(|market| market.id == order.market);
+    drop(open);
+    let market = context.markets.get(&context.db, order.market).await?;
     Ok((order, market.ok_or(Error::NotFound)?))
 }
 

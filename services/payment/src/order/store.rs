@@ -1,7 +1,7 @@
 //! Orders and trades in PostgreSQL.
 
 use ferrex_contracts::engine::{OrderEnd, Side, Tif};
-use ferrex_engine_core::{MarketId, PlaceOrder, Refusal};
+use ferrex_engine_core::{self as core, MarketId, OrderReport, PlaceOrder, Refusal};
 use ferrex_ids::{OrderId, UserId};
 use ferrex_money::Amount;
 use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
@@ -12,15 +12,15 @@ use uuid::Uuid;
 
 /// An order as it was asked for.
 #[derive(Clone, Debug)]
-pub struct NewOrder<'a> {
+pub struct NewOrder {
     /// Which.
     pub id: OrderId,
     /// Whose.
     pub user: UserId,
     /// What the engine is asked.
-    pub place: &'a PlaceOrder,
+    pub place: PlaceOrder,
     /// The person's own name for it.
-    pub client_order_id: Option<&'a str>,
+    pub client_order_id: Option<String>,
     /// `limit` or `market`.
     pub kind: &'static str,
     /// Limit, or worst price.
@@ -33,6 +33,42 @@ pub struct NewOrder<'a> {
     pub tif: Tif,
     /// When.
     pub at: Timestamp,
+}
+
+impl NewOrder {
+    /// `buy` or `sell`.
+    pub(super) const fn side(&self) -> &'static str {
+        match self.place.side {
+            core::Side::Buy => "buy",
+            core::Side::Sell => "sell",
+        }
+    }
+
+    /// As it stands before it is decided.
+    pub(super) fn into_row(self) -> OrderRow {
+        OrderRow {
+            side: self.side().to_owned(),
+            id: self.id,
+            user: self.user,
+            market: self.place.market,
+            client_order_id: self.client_order_id,
+            command: Some(self.place),
+            kind: self.kind.to_owned(),
+            tif: tif_word(self.tif).to_owned(),
+            price: self.price,
+            quantity: self.quantity,
+            value: self.value,
+            expires_at: self.place.terms.expires_at,
+            placed_at: self.at,
+            status: "requested".to_owned(),
+            refusal: None,
+            filled: Amount::ZERO,
+            filled_value: Amount::ZERO,
+            fee: Amount::ZERO,
+            stop: self.place.terms.stop,
+            waiting: false,
+        }
+    }
 }
 
 /// An order where it stands.
@@ -84,6 +120,21 @@ impl OrderRow {
     /// As cancelled: the engine has said so, even if the read model is late.
     pub(super) fn cancelled(mut self) -> Self {
         "cancelled".clone_into(&mut self.status);
+        self
+    }
+
+    /// As the engine has answered for it: what the read model is about to show. `lot` is the step of its market's quantities.
+    pub(super) fn reported(mut self, report: &OrderReport, lot: Amount) -> Self {
+        report
+            .end
+            .map_or("open", engine_end_word)
+            .clone_into(&mut self.status);
+        let quantity = lot.units().checked_mul(report.lots.into()).map(Amount::new);
+        self.quantity = self.quantity.and(quantity);
+        self.filled = report.filled;
+        self.filled_value = report.value;
+        self.fee = report.fee;
+        self.waiting = report.waiting;
         self
     }
 }
@@ -167,13 +218,19 @@ pub(super) const fn end_word(end: OrderEnd) -> &'static str {
     }
 }
 
-/// Writes an order that is going to be asked of the engine; its key is bound in the same transaction. False when an open
-/// order of the person has its name.
-pub async fn insert(tx: &mut PgConnection, order: &NewOrder<'_>) -> Result<bool, DbError> {
-    let side = match order.place.side {
-        ferrex_engine_core::Side::Buy => "buy",
-        ferrex_engine_core::Side::Sell => "sell",
-    };
+const fn engine_end_word(end: core::End) -> &'static str {
+    match end {
+        core::End::Filled => "filled",
+        core::End::Cancelled => "cancelled",
+        core::End::Expired => "expired",
+        core::End::Unfilled => "unfilled",
+        core::End::SelfTrade => "self_trade",
+    }
+}
+
+/// Writes an order of a batch that is going to be asked of the engine; the batch's key is bound in the same transaction. False
+/// when an open order of the person has its name.
+pub async fn insert(tx: &mut PgConnection, order: &NewOrder) -> Result<bool, DbError> {
     let done = sqlx::query(
         "INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
                                    expires_at, placed_at, status, stop)
@@ -183,9 +240,9 @@ pub async fn insert(tx: &mut PgConnection, order: &NewOrder<'_>) -> Result<bool,
     .bind(order.id.uuid())
     .bind(order.user.uuid())
     .bind(order.place.market.0.cast_signed())
-    .bind(order.client_order_id)
+    .bind(order.client_order_id.as_deref())
     .bind(Json(order.place))
-    .bind(side)
+    .bind(order.side())
     .bind(order.kind)
     .bind(tif_word(order.tif))
     .bind(PgU128::from(order.price))
@@ -295,6 +352,22 @@ pub async fn list_undecided(
     .await
     .doing("reading orders without an answer")?;
     Ok(rows.into_iter().map(Into::into).collect())
+}
+
+/// Whether a person has an order that was asked for after a moment and is not shown yet.
+pub async fn has_requested(
+    connection: &mut PgConnection,
+    user: UserId,
+    after: Timestamp,
+) -> Result<bool, DbError> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM placed_order WHERE user_id = $1 AND status = 'requested' AND placed_at > $2)",
+    )
+    .bind(user.uuid())
+    .bind(after)
+    .fetch_one(connection)
+    .await
+    .doing("looking for orders that are not shown yet")
 }
 
 /// Markets where time is over for an open order, or where the last price demands a stop that still waits: a cascade of

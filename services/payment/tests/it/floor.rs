@@ -113,11 +113,16 @@ impl Floor {
             .await
     }
 
+    /// Places an order. What the engine answers for it is what is then shown, and all that it did is shown with it.
     pub async fn place(&self, person: Person, side: &str, price: &str, quantity: &str) -> Value {
-        let (status, order) = self
-            .post(person, limit(side, price, quantity), &self.world.key())
-            .await;
+        self.taken(person, limit(side, price, quantity)).await
+    }
+
+    /// As [`Self::place`], of any kind.
+    pub async fn taken(&self, person: Person, body: Value) -> Value {
+        let (status, order) = self.post(person, body, &self.world.key()).await;
         assert_eq!(status, StatusCode::CREATED, "{order}");
+        assert_eq!(order, self.order(person, &order).await);
         order
     }
 

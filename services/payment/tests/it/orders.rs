@@ -591,8 +591,7 @@ async fn all_orders_are_cancelled_at_once_and_found_by_their_own_name() {
     // The name is free again, and the look by name has both, the newest first.
     floor.set_state(MarketState::Open).await;
     let body = with(limit("sell", "104", "1"), &json!({ "client_order_id": "two" }));
-    let (status, again) = floor.post(anna, body, &floor.world.key()).await;
-    assert_eq!(status, StatusCode::CREATED, "{again}");
+    let again = floor.taken(anna, body).await;
     let found = floor.world.get(anna, find).await;
     assert_eq!(
         (&found["items"][0]["id"], &found["items"][1]["id"]),

@@ -155,8 +155,7 @@ async fn two_people_trade_and_every_unit_is_explained() {
     floor.place(anna, "sell", "1000", "1").await;
     let body =
         json!({ "market": "ETH-USDT", "side": "buy", "type": "market", "price": "1500", "value": "500" });
-    let (status, bought) = floor.post(ben, body, &floor.world.key()).await;
-    assert_eq!(status, StatusCode::CREATED, "{bought}");
+    let bought = floor.taken(ben, body).await;
     assert_eq!(
         [&bought["status"], &bought["filled"], &bought["filled_value"]],
         ["filled", "0.5", "500"]

@@ -1,0 +1,173 @@
+//! Writes orders that are asked for at the same time together: one statement, one commit for all of them.
+
+use ferrex_fault::Fault;
+use ferrex_postgres::{Db, Error as DbError, PgU128, SqlResult as _, is_unique_violation};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Error;
+use super::store::{NewOrder, tif_word};
+use crate::idempotency::Bound;
+
+/// How many orders may wait; more wait in their callers.
+const QUEUE: usize = 4_096;
+/// How many are written at once.
+const TOGETHER: usize = 256;
+
+/// What became of an order that was to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is written, and its key is bound to it.
+    Written,
+    /// The key was bound before; nothing is written.
+    Repeat,
+    /// The person's money is stopped; nothing is written.
+    Frozen,
+    /// An open order of the person has its name; nothing is written.
+    NameTaken,
+}
+
+/// An order with the key that it is asked for under.
+#[derive(Debug)]
+struct Asked {
+    key: String,
+    fingerprint: [u8; 32],
+    order: NewOrder,
+}
+
+struct Waiting {
+    asked: Asked,
+    reply: oneshot::Sender<Result<Taken, Fault>>,
+}
+
+/// The way in. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    waiting: mpsc::Sender<Waiting>,
+}
+
+impl Intake {
+    /// Starts a task that writes until every clone is gone. Must be called within a tokio runtime.
+    pub fn start(db: Db) -> Self {
+        let (waiting, queue) = mpsc::channel(QUEUE);
+        tokio::spawn(write_all(db, queue));
+        Self { waiting }
+    }
+
+    /// Writes an order and binds its key. An error says that nobody knows whether it is written; the same call again finds out.
+    pub(super) async fn take(&self, bound: &Bound<'_>, order: NewOrder) -> Result<Taken, Fault> {
+        let (reply, taken) = oneshot::channel();
+        let asked = Asked {
+            key: bound.key.to_owned(),
+            fingerprint: bound.fingerprint,
+            order,
+        };
+        let sent = self.waiting.send(Waiting { asked, reply }).await;
+        let taken = if sent.is_ok() { taken.await.ok() } else { None };
+        taken.unwrap_or_else(|| Err(Error::Stopping.into()))
+    }
+}
+
+async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
+    let mut together = Vec::new();
+    while queue.recv_many(&mut together, TOGETHER).await > 0 {
+        // Whoever writes many keys takes them in one order, so that no two wait for each other.
+        together.sort_by(|left: &Waiting, right| {
+            let (left, right) = (&left.asked, &right.asked);
+            (left.order.user, &left.key).cmp(&(right.order.user, &right.key))
+        });
+        let asked: Vec<&Asked> = together.iter().map(|waiting| &waiting.asked).collect();
+        match write(&db, &asked).await {
+            Ok(taken) => {
+                for (waiting, taken) in together.drain(..).zip(taken) {
+                    // A caller that has gone finds out when it comes again.
+                    let _ = waiting.reply.send(Ok(taken));
+                }
+            }
+            // One that cannot be written does not keep the others out.
+            Err(_) => {
+                for waiting in together.drain(..) {
+                    let _ = waiting.reply.send(alone(&db, &waiting.asked).await);
+                }
+            }
+        }
+    }
+}
+
+async fn alone(db: &Db, asked: &Asked) -> Result<Taken, Fault> {
+    match write(db, &[asked]).await {
+        Ok(taken) => Ok(taken.first().copied().unwrap_or(Taken::Repeat)),
+        Err(error) if is_name_taken(&error) => Ok(Taken::NameTaken),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_name_taken(error: &DbError) -> bool {
+    let broke = |source| is_unique_violation(source, "placed_order_client_unique");
+    error.driver().is_some_and(broke)
+}
+
+async fn write(db: &Db, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
+    let mut tx = db.begin().await?;
+    let taken = insert(&mut tx, asked).await?;
+    tx.commit().await.map_err(DbError::Commit)?;
+    Ok(taken)
+}
+
+/// Binds the keys of people whose money is not stopped, and writes the orders of those that were not bound before; answers
+/// what became of each, in their order.
+async fn insert(tx: &mut PgConnection, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
+    fn column<'a, T>(asked: &[&'a Asked], of: impl Fn(&'a Asked) -> T) -> Vec<T> {
+        asked.iter().map(|asked| of(asked)).collect()
+    }
+    let rows: Vec<(bool, bool)> = sqlx::query_as(
+        "WITH asked AS (
+             SELECT a.*, coalesce(c.frozen, false) AS frozen
+               FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::jsonb[], $8::text[],
+                           $9::text[], $10::text[], $11::numeric[], $12::numeric[], $13::numeric[], $14::timestamptz[],
+                           $15::timestamptz[], $16::numeric[]) WITH ORDINALITY
+                    AS a (id, user_id, key, fingerprint, market, client_order_id, command, side, kind, tif, price, quantity,
+                          value, expires_at, placed_at, stop, place)
+               LEFT JOIN customer c ON c.user_id = a.user_id
+         ), bound AS (
+             INSERT INTO idempotency (user_id, key, operation, fingerprint, resource, bound_at)
+             SELECT user_id, key, 'order', fingerprint, id, placed_at FROM asked WHERE NOT frozen ORDER BY place
+             ON CONFLICT (user_id, key) DO NOTHING
+             RETURNING resource
+         ), written AS (
+             INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
+                                       expires_at, placed_at, status, stop)
+             SELECT id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
+                    expires_at, placed_at, 'requested', stop
+               FROM asked JOIN bound ON bound.resource = asked.id ORDER BY place
+         )
+         SELECT asked.frozen, bound.resource IS NOT NULL
+           FROM asked LEFT JOIN bound ON bound.resource = asked.id ORDER BY asked.place",
+    )
+    .bind(column(asked, |asked| asked.order.id.uuid()))
+    .bind(column(asked, |asked| asked.order.user.uuid()))
+    .bind(column(asked, |asked| asked.key.as_str()))
+    .bind(column(asked, |asked| asked.fingerprint.as_slice()))
+    .bind(column(asked, |asked| asked.order.place.market.0.cast_signed()))
+    .bind(column(asked, |asked| asked.order.client_order_id.as_deref()))
+    .bind(column(asked, |asked| Json(asked.order.place)))
+    .bind(column(asked, |asked| asked.order.side()))
+    .bind(column(asked, |asked| asked.order.kind))
+    .bind(column(asked, |asked| tif_word(asked.order.tif)))
+    .bind(column(asked, |asked| PgU128::from(asked.order.price)))
+    .bind(column(asked, |asked| asked.order.quantity.map(PgU128::from)))
+    .bind(column(asked, |asked| asked.order.value.map(PgU128::from)))
+    .bind(column(asked, |asked| asked.order.place.terms.expires_at))
+    .bind(column(asked, |asked| asked.order.at))
+    .bind(column(asked, |asked| asked.order.place.terms.stop.map(PgU128::from)))
+    .fetch_all(tx)
+    .await
+    .doing("writing orders")?;
+    let taken = |(frozen, written)| match (frozen, written) {
+        (true, _) => Taken::Frozen,
+        (false, true) => Taken::Written,
+        (false, false) => Taken::Repeat,
+    };
+    Ok(rows.into_iter().map(taken).collect())
+}

@@ -11,6 +11,7 @@ mod floor;
 mod followers;
 mod giving_up;
 mod http;
+mod intake;
 mod liar;
 mod orders;
 mod parts;

@@ -1,0 +1,84 @@
+//! Orders that are asked for at the same time are written together, and each is answered for itself.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::floor::*;
+
+/// An order of `quantity` thousandths that rests.
+fn resting(quantity: u32, name: Option<&str>) -> Value {
+    let mut body = limit("sell", "5000", &format!("0.{quantity:03}"));
+    if let Some(name) = name {
+        body["client_order_id"] = json!(name);
+    }
+    body
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h045_orders_at_the_same_time_are_each_answered_for_themselves() {
+    let floor = Floor::with(|terms| terms.open_orders_max = 100).await;
+    let (anna, ben) = (floor.anna, floor.ben);
+    let clara = floor.world.person("clara").await;
+    for person in [ben, clara] {
+        floor.fund(person, floor.base, ETHER).await;
+    }
+    floor.world.freeze(clara, true).await;
+    // Ten keys of anna's, each in three calls; three keys of ben's for orders of one name; clara's money is stopped.
+    let mut calls = Vec::new();
+    for n in 0..30 {
+        calls.push((anna, format!("key-{}", n % 10), resting(1 + n % 10, None)));
+    }
+    for n in 0..3 {
+        calls.push((ben, format!("name-{n}"), resting(1, Some("mine"))));
+    }
+    calls.push((clara, "stopped".to_owned(), resting(1, None)));
+    calls.push((anna, "poor".to_owned(), limit("sell", "5000", "20")));
+    let answers = join_all(
+        calls
+            .iter()
+            .map(|(person, key, body)| floor.post(*person, body.clone(), key)),
+    )
+    .await;
+    let mut orders: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
+    for ((_, key, _), (status, answer)) in calls.iter().zip(&answers) {
+        if *status == StatusCode::CREATED {
+            orders.entry(key).or_default().push(&answer["id"]);
+        } else {
+            *refused.entry(answer["code"].as_str().unwrap()).or_default() += 1;
+        }
+    }
+    assert_eq!(
+        refused,
+        BTreeMap::from([
+            ("payment.account.frozen", 1),
+            ("payment.insufficient_available", 1),
+            ("payment.order.client_id_taken", 2),
+        ])
+    );
+    assert_eq!(orders.len(), 11, "one for each key that was taken: {orders:?}");
+    for (key, ids) in &orders {
+        assert!(ids.iter().all(|id| *id == ids[0]), "{key}: {ids:?}");
+    }
+    let open = floor.world.get(anna, "/v1/orders?open=true").await;
+    assert_eq!(open["items"].as_array().unwrap().len(), 10);
+    assert_eq!(floor.balances(anna).await[1], "0.055");
+    // A key whose order was refused for its name is free.
+    let (status, other) = floor.post(ben, resting(2, Some("other")), "name-3").await;
+    assert_eq!(status, StatusCode::CREATED, "{other}");
+    let taken = (0..3).find(|n| orders.contains_key(format!("name-{n}").as_str()));
+    let free = format!("name-{}", (taken.unwrap() + 1) % 3);
+    let (status, later) = floor.post(ben, resting(3, Some("later")), &free).await;
+    assert_eq!(status, StatusCode::CREATED, "{later}");
+    // What a key has made is answered to a person whose money was stopped since.
+    floor.world.freeze(anna, true).await;
+    let (status, first) = floor.post(anna, resting(1, None), "key-0").await;
+    assert_eq!(
+        (status, &&first["id"]),
+        (StatusCode::CREATED, &orders["key-0"][0])
+    );
+    floor.world.finish().await;
+}

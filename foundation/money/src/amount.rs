@@ -1,6 +1,5 @@
 use std::fmt;
 
-use ruint::aliases::U256;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A non-negative number of an asset's smallest unit (wei, satoshi, cent).
@@ -8,15 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// On every internal wire it is a string of decimal digits, since JSON numbers lose digits beyond 2^53.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Amount(u128);
-
-/// What to do with the part of a quotient below one unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rounding {
-    /// Towards zero.
-    Down,
-    /// Away from zero.
-    Up,
-}
 
 impl Amount {
     /// No units.
@@ -53,21 +43,6 @@ impl Amount {
             Some(units) => Some(Self(units)),
             None => None,
         }
-    }
-
-    /// `self × numerator ÷ denominator` with a 256-bit intermediate, or `None` when the denominator is zero or the
-    /// result does not fit.
-    pub fn mul_div(self, numerator: u128, denominator: u128, rounding: Rounding) -> Option<Self> {
-        if denominator == 0 {
-            return None;
-        }
-        let product = U256::from(self.0).checked_mul(U256::from(numerator))?;
-        let (quotient, remainder) = product.div_rem(U256::from(denominator));
-        let rounded = match rounding {
-            Rounding::Up if !remainder.is_zero() => quotient.checked_add(U256::from(1u8))?,
-            Rounding::Up | Rounding::Down => quotient,
-        };
-        u128::try_from(rounded).ok().map(Self)
     }
 }
 
@@ -122,16 +97,6 @@ impl fmt::Display for AssetId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
-}
-
-/// An amount with the asset it is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Money {
-    /// What it is of.
-    pub asset: AssetId,
-    /// How much, in the asset's smallest unit.
-    pub amount: Amount,
 }
 
 /// How many decimal places one whole unit of an asset has: 18 for ether, 8 for bitcoin, 0 to 30 in all.
@@ -208,20 +173,6 @@ mod tests {
         }
 
         #[test]
-        fn rounding_up_and_down_enclose_the_quotient(a in edges(), n in edges(), d in edges()) {
-            let (down, up) = (
-                Amount::new(a).mul_div(n, d, Rounding::Down),
-                Amount::new(a).mul_div(n, d, Rounding::Up),
-            );
-            if let (Some(down), Some(up)) = (down, up) {
-                let exact = U256::from(a).saturating_mul(U256::from(n));
-                prop_assert!(U256::from(down.units()) * U256::from(d) <= exact);
-                prop_assert!(U256::from(up.units()) * U256::from(d) >= exact);
-                prop_assert!(up.units() - down.units() <= 1);
-            }
-        }
-
-        #[test]
         fn units_survive_the_wire(units in edges()) {
             let json = serde_json::to_string(&Amount::new(units)).unwrap();
             prop_assert_eq!(&json, &format!("\"{units}\""));
@@ -241,7 +192,33 @@ mod tests {
     }
 
     #[test]
-    fn a_zero_denominator_has_no_quotient() {
-        assert_eq!(Amount::MAX.mul_div(1, 0, Rounding::Up), None);
+    fn what_is_no_amount_on_the_wire_is_answered_with_what_would_be() {
+        let error = serde_json::from_str::<Amount>("1").unwrap_err().to_string();
+        assert!(
+            error.contains("expected a whole number of smallest units as a string of digits"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn only_no_units_are_zero_and_all_are_written_in_full() {
+        assert!(Amount::ZERO.is_zero() && !Amount::new(1).is_zero() && !Amount::MAX.is_zero());
+        assert_eq!(Amount::new(1_500).to_string(), "1500");
+        assert_eq!(format!("{:?}", Amount::new(1_500)), "1500u");
+        assert_eq!(AssetId(12).to_string(), "12");
+    }
+
+    #[test]
+    fn decimals_survive_the_wire_and_31_are_refused() {
+        for places in 0..=30 {
+            let decimals = Decimals::try_new(places).unwrap();
+            assert_eq!(serde_json::to_string(&decimals).unwrap(), places.to_string());
+            assert_eq!(
+                serde_json::from_str::<Decimals>(&places.to_string()).unwrap(),
+                decimals
+            );
+        }
+        let error = serde_json::from_str::<Decimals>("31").unwrap_err().to_string();
+        assert!(error.contains("between 0 and 30, got 31"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::effort::Effort;
 use crate::http::client::{Caller, Connection};
 use crate::latency::Latencies;
-use crate::pairs::Limit;
+use crate::pairs::{self, Limit, Pair};
 use crate::probe;
 
 /// How long the generator rests between looks; a timer of the runtime would be ten times as coarse.
@@ -120,43 +120,25 @@ impl Pool {
     }
 }
 
-/// Runs pairs in the order A B B A, as [`crate::pairs::compare`], and compares the p99: less is better.
+/// Runs pairs, as [`pairs::compare`], and compares the p99: less is better.
 pub async fn compare(
     name: &str,
     effort: Effort,
     limit: Limit,
-    mut ours: impl AsyncFnMut() -> anyhow::Result<Latencies>,
-    mut peer: impl AsyncFnMut() -> anyhow::Result<Latencies>,
+    ours: impl AsyncFnMut() -> anyhow::Result<Latencies>,
+    peer: impl AsyncFnMut() -> anyhow::Result<Latencies>,
 ) -> anyhow::Result<()> {
     println!("{name} on {}", probe::machine());
-    let mut ratios = Vec::new();
-    for pair in 0..2 * effort.pairs {
-        if ratios.len() == effort.pairs {
-            break;
-        }
-        let before = probe::of(limit)?;
-        let (our_run, peer_run) = if pair % 2 == 0 {
-            let our_run = ours().await?;
-            (our_run, peer().await?)
-        } else {
-            let peer_run = peer().await?;
-            (ours().await?, peer_run)
-        };
-        let kept = probe::alike(before, probe::of(limit)?);
-        let ratio = our_run.at(990).as_secs_f64() / peer_run.at(990).as_secs_f64();
-        println!(
-            "  {} ours {our_run}\n    peer {peer_run}\n    ratio of the p99 {ratio:.2}{}",
-            pair + 1,
-            if kept {
-                ""
-            } else {
-                ": dropped, the probes differ by more than a quarter"
-            }
-        );
-        if kept {
-            ratios.push(ratio);
-        }
-    }
+    let by_p99 = |pair: &Pair<Latencies>| pair.ours.at(990).as_secs_f64() / pair.peer.at(990).as_secs_f64();
+    let counting = pairs::run(effort.pairs, limit, ours, peer, |pair| {
+        let (ours, peer) = (&pair.ours, &pair.peer);
+        format!(
+            "ours {ours}\n    peer {peer}\n    ratio of the p99 {:.2}",
+            by_p99(pair)
+        )
+    })
+    .await?;
+    let mut ratios: Vec<f64> = counting.iter().map(by_p99).collect();
     ratios.sort_by(f64::total_cmp);
     match (ratios.get(ratios.len() / 2), ratios.last()) {
         (Some(median), Some(worst)) => println!(

@@ -93,50 +93,83 @@ pub enum Limit {
     None,
 }
 
-/// Runs pairs in the order A B B A until `pairs` of them count, or twice as many were run, and prints each; `ours` and
-/// `peer` must check their results themselves.
+/// One run of each.
+#[derive(Clone, Debug)]
+pub struct Pair<T> {
+    /// Ours.
+    pub ours: T,
+    /// The peer's.
+    pub peer: T,
+    /// The probe before and after, if the limit has one.
+    pub probes: Option<(f64, f64)>,
+}
+
+/// Runs pairs in the order A B B A until `pairs` of them count, or twice as many were run; `tell` prints each that it is
+/// given, and a line says which were dropped. Answers those that count.
+pub async fn run<T>(
+    pairs: usize,
+    limit: Limit,
+    mut ours: impl AsyncFnMut() -> anyhow::Result<T>,
+    mut peer: impl AsyncFnMut() -> anyhow::Result<T>,
+    tell: impl Fn(&Pair<T>) -> String,
+) -> anyhow::Result<Vec<Pair<T>>> {
+    let mut counting = Vec::new();
+    for number in 0..2 * pairs {
+        if counting.len() == pairs {
+            break;
+        }
+        let before = probe::of(limit)?;
+        let (ours, peer) = if number % 2 == 0 {
+            let ours = ours().await?;
+            (ours, peer().await?)
+        } else {
+            let peer = peer().await?;
+            (ours().await?, peer)
+        };
+        let after = probe::of(limit)?;
+        let probes = before.zip(after);
+        let pair = Pair { ours, peer, probes };
+        let kept = probe::alike(before, after);
+        let dropped = if kept {
+            ""
+        } else {
+            ": dropped, the probes differ by more than a quarter"
+        };
+        println!("  {} {}{dropped}", number + 1, tell(&pair));
+        if kept {
+            counting.push(pair);
+        }
+    }
+    Ok(counting)
+}
+
+/// Runs pairs and compares what was done a second: more is better. `ours` and `peer` must check their results themselves.
 pub async fn compare(
     name: &str,
     pairs: usize,
     limit: Limit,
-    mut ours: impl AsyncFnMut() -> anyhow::Result<Run>,
-    mut peer: impl AsyncFnMut() -> anyhow::Result<Run>,
+    ours: impl AsyncFnMut() -> anyhow::Result<Run>,
+    peer: impl AsyncFnMut() -> anyhow::Result<Run>,
 ) -> anyhow::Result<Ratios> {
     println!("{name} on {}", probe::machine());
-    let (mut ratios, mut by_cpu) = (Vec::new(), Vec::new());
-    for pair in 0..2 * pairs {
-        if ratios.len() == pairs {
-            break;
-        }
-        let before = probe::of(limit)?;
-        let (our_run, peer_run) = if pair % 2 == 0 {
-            let our_run = ours().await?;
-            (our_run, peer().await?)
-        } else {
-            let peer_run = peer().await?;
-            (ours().await?, peer_run)
-        };
-        let after = probe::of(limit)?;
-        let ratio = our_run.rate() / peer_run.rate();
-        let kept = probe::alike(before, after);
-        println!("  {} ours {our_run}\n    peer {peer_run}", pair + 1);
-        println!(
-            "    ratio {ratio:.2}{}{}",
-            before.zip(after).map_or_else(String::new, |(b, a)| format!(
-                ", {limit:?} {b:.0}/s before and {a:.0}/s after"
-            )),
-            if kept {
-                ""
-            } else {
-                ": dropped, the probes differ by more than a quarter"
-            },
-        );
-        if kept {
-            ratios.push(ratio);
-            by_cpu.push(our_run.per_cpu_second() / peer_run.per_cpu_second());
-        }
-    }
-    let (count, ratios, by_cpu) = (ratios.len(), Ratios::new(ratios), Ratios::new(by_cpu));
+    let by_rate = |pair: &Pair<Run>| pair.ours.rate() / pair.peer.rate();
+    let counting = run(pairs, limit, ours, peer, |pair| {
+        let probes = pair.probes.map_or_else(String::new, |(before, after)| {
+            format!(", {limit:?} {before:.0}/s before and {after:.0}/s after")
+        });
+        let (ours, peer) = (&pair.ours, &pair.peer);
+        format!(
+            "ours {ours}\n    peer {peer}\n    ratio {:.2}{probes}",
+            by_rate(pair)
+        )
+    })
+    .await?;
+    let ratios = counting.iter().map(by_rate).collect();
+    let by_cpu = counting
+        .iter()
+        .map(|pair| pair.ours.per_cpu_second() / pair.peer.per_cpu_second())
+        .collect();
+    let (count, ratios, by_cpu) = (counting.len(), Ratios::new(ratios), Ratios::new(by_cpu));
     match (ratios.median(), ratios.minimum(), by_cpu.median()) {
         (Some(median), Some(minimum), Some(by_cpu)) => println!(
             "{name}: median ratio {median:.2}, minimum {minimum:.2}, by CPU time {by_cpu:.2}, of {count} pairs\n"

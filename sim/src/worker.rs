@@ -2,7 +2,6 @@
 //! home. What an answer means is the product's own decision ([`meaning`]).
 
 use ferrex_chains::evm::{fees, from_hex};
-use ferrex_contracts::signer::{FillNonce, SignWithdrawal};
 use ferrex_flows::Performed as Outcome;
 use ferrex_ids::{CommandId, WithdrawalId};
 use ferrex_ledger::Owner;
@@ -178,20 +177,8 @@ impl World {
                 attempt: number,
                 offer,
             } => {
-                let ask = SignerAsk::Sign(Box::new(SignWithdrawal {
-                    intent: facts.withdrawal.cast(),
-                    attempt: number,
-                    chain_id: CHAIN_ID,
-                    asset: facts.asset,
-                    contract: facts.contract.clone(),
-                    payee: facts.payee.clone(),
-                    amount: facts.amount,
-                    gas_limit: offer.gas_limit,
-                    max_fee_per_gas: offer.max_fee_per_gas,
-                    max_priority_fee_per_gas: offer.max_priority_fee_per_gas,
-                    fee_cap: offer.fee_cap,
-                    chain_nonce: offer.chain_nonce,
-                }));
+                let request = meaning::to_sign(&facts, CHAIN_ID, number, offer);
+                let ask = SignerAsk::Sign(Box::new(request));
                 self.signature(
                     life,
                     ask,
@@ -202,14 +189,7 @@ impl World {
                 attempt: number,
                 offer,
             } => {
-                let ask = SignerAsk::Fill(FillNonce {
-                    intent: facts.withdrawal.cast(),
-                    attempt: number,
-                    chain_id: CHAIN_ID,
-                    max_fee_per_gas: offer.max_fee_per_gas,
-                    max_priority_fee_per_gas: offer.max_priority_fee_per_gas,
-                    fee_cap: offer.fee_cap,
-                });
+                let ask = SignerAsk::Fill(meaning::to_fill(&facts, CHAIN_ID, number, offer));
                 self.signature(
                     life,
                     ask,

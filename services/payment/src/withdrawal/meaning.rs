@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ferrex_chains::evm::{Broadcast, EvmAddress, Refusal, from_hex, inspect};
-use ferrex_contracts::signer::SignedTransaction;
+use ferrex_contracts::signer::{FillNonce, SignWithdrawal, SignedTransaction};
 use ferrex_fault::{Fault, Kind};
 use ferrex_flows::Performed;
 use ferrex_money::Amount;
@@ -41,6 +41,36 @@ pub struct Asked<'a> {
     pub max_fee_per_gas: u64,
     /// What the bytes must say.
     pub pays: Pays,
+}
+
+/// What the signer is asked for an attempt to pay a withdrawal.
+pub fn to_sign(facts: &Facts, chain_id: u64, attempt: u32, offer: Offer) -> SignWithdrawal {
+    SignWithdrawal {
+        intent: facts.withdrawal.cast(),
+        attempt,
+        chain_id,
+        asset: facts.asset,
+        contract: facts.contract.clone(),
+        payee: facts.payee.clone(),
+        amount: facts.amount,
+        gas_limit: offer.gas_limit,
+        max_fee_per_gas: offer.max_fee_per_gas,
+        max_priority_fee_per_gas: offer.max_priority_fee_per_gas,
+        fee_cap: offer.fee_cap,
+        chain_nonce: offer.chain_nonce,
+    }
+}
+
+/// What the signer is asked for an attempt to use up the nonce of a withdrawal that was given up.
+pub fn to_fill(facts: &Facts, chain_id: u64, attempt: u32, offer: Offer) -> FillNonce {
+    FillNonce {
+        intent: facts.withdrawal.cast(),
+        attempt,
+        chain_id,
+        max_fee_per_gas: offer.max_fee_per_gas,
+        max_priority_fee_per_gas: offer.max_priority_fee_per_gas,
+        fee_cap: offer.fee_cap,
+    }
 }
 
 /// Reads signed bytes with a second decoder and compares them with what was asked for (I27). Bytes that differ are never

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferrex_bus::RequestError;
 use ferrex_chains::evm::{B256, Broadcast, Refusal, from_hex};
-use ferrex_contracts::signer::{CancelIntent, FillNonce, SignWithdrawal, SignedTransaction};
+use ferrex_contracts::signer::{CancelIntent, SignedTransaction};
 use ferrex_fault::{Fault, Kind};
 use ferrex_flows::Performed;
 use ferrex_ids::IntentId;
@@ -41,20 +41,7 @@ pub(super) async fn sign(context: &Context, facts: &Facts, attempt: u32, offer: 
         });
     }
     drop(open);
-    let request = SignWithdrawal {
-        intent: intent(facts),
-        attempt,
-        chain_id: network.chain_id,
-        asset: facts.asset,
-        contract: facts.contract.clone(),
-        payee: facts.payee.clone(),
-        amount: facts.amount,
-        gas_limit: offer.gas_limit,
-        max_fee_per_gas: offer.max_fee_per_gas,
-        max_priority_fee_per_gas: offer.max_priority_fee_per_gas,
-        fee_cap: offer.fee_cap,
-        chain_nonce: offer.chain_nonce,
-    };
+    let request = meaning::to_sign(facts, network.chain_id, attempt, offer);
     let answer = context
         .bus
         .request(&facts.network, &request, within(context))
@@ -65,14 +52,7 @@ pub(super) async fn sign(context: &Context, facts: &Facts, attempt: u32, offer: 
 /// Has the nonce of a payment that was given up filled (H026). Idempotent as [`sign`] is.
 pub(super) async fn fill(context: &Context, facts: &Facts, attempt: u32, offer: Offer) -> Answer {
     let network = registry::store::get_network(&mut *connection(context).await?, &facts.network).await?;
-    let request = FillNonce {
-        intent: intent(facts),
-        attempt,
-        chain_id: network.chain_id,
-        max_fee_per_gas: offer.max_fee_per_gas,
-        max_priority_fee_per_gas: offer.max_priority_fee_per_gas,
-        fee_cap: offer.fee_cap,
-    };
+    let request = meaning::to_fill(facts, network.chain_id, attempt, offer);
     let answer = context
         .bus
         .request(&facts.network, &request, within(context))

@@ -48,12 +48,13 @@ pub(crate) async fn enter(
     })
 }
 
-/// Enters messages with ordered handling together; answers those that are to be handled, in their order. `None`: one of
-/// them waits behind a parked one.
+/// Enters messages together; answers those that are to be handled, in their order. `None`: their handling is ordered, and
+/// one of them waits behind a parked one.
 pub(crate) async fn enter_all(
     tx: &mut Tx,
     consumer: &str,
     deliveries: Vec<Delivery>,
+    ordered: bool,
 ) -> Result<Option<Vec<Delivery>>, Error> {
     let ids: Vec<Uuid> = deliveries.iter().map(|delivery| uuid_of(delivery.id)).collect();
     let topics: Vec<&str> = deliveries
@@ -67,15 +68,16 @@ pub(crate) async fn enter_all(
              ON CONFLICT DO NOTHING RETURNING message_id
          )
          SELECT coalesce((SELECT array_agg(message_id) FROM entered), '{}'),
-                EXISTS (SELECT FROM parked
-                        JOIN unnest($3::text[], $4::text[]) AS m (topic, key)
-                          ON parked.topic = m.topic AND parked.key = m.key
-                        WHERE consumer = $1 AND ordered)",
+                $5 AND EXISTS (SELECT FROM parked
+                               JOIN unnest($3::text[], $4::text[]) AS m (topic, key)
+                                 ON parked.topic = m.topic AND parked.key = m.key
+                               WHERE consumer = $1 AND ordered)",
     )
     .bind(consumer)
     .bind(ids)
     .bind(topics)
     .bind(keys)
+    .bind(ordered)
     .fetch_one(&mut **tx)
     .await
     .doing("entering messages into the inbox")?;

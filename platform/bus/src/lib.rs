@@ -8,7 +8,7 @@
 //! - [`serve`] runs the handlers of a [`Router`] as one member of the service's consumer group. An event's handler and
 //!   its inbox row are one transaction, and the offset follows it, so an event takes effect once however often it is
 //!   delivered. Messages of one key are handled in order, those of different keys side by side. What must keep up with
-//!   the engine is handled by the batch ([`Router::on_event_batch`]).
+//!   the engine is handled by the batch ([`Router::on_event_batch`], [`Router::on_unordered_event_batch`]).
 //! - A failing message is tried again with growing pauses while its fault is transient, then it is [`parked`]: kept with
 //!   its origin and the reason, until staff redrive or discard it. Later messages of its key park behind it; other keys go on.
 //! - [`Bus::request`] asks and waits for the answer until a deadline. A request may be handled twice or after its asker

@@ -140,7 +140,31 @@ impl Router {
     /// When the handler fails it is called again for each event alone, so that one bad event is retried and parked like any
     /// other; it must therefore do for one what it does for many.
     #[must_use]
-    pub fn on_event_batch<M, F>(mut self, handle: F) -> Self
+    pub fn on_event_batch<M, F>(self, handle: F) -> Self
+    where
+        M: Message,
+        F: for<'t> Fn(&'t [Delivery], Vec<M>, &'t mut Tx) -> BoxFuture<'t, Result<(), Fault>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.add_batch::<M, F>(true, handle)
+    }
+
+    /// Like [`Self::on_event_batch`] for a type whose messages stand each for itself: one that is parked holds up no other.
+    #[must_use]
+    pub fn on_unordered_event_batch<M, F>(self, handle: F) -> Self
+    where
+        M: Message,
+        F: for<'t> Fn(&'t [Delivery], Vec<M>, &'t mut Tx) -> BoxFuture<'t, Result<(), Fault>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.add_batch::<M, F>(false, handle)
+    }
+
+    fn add_batch<M, F>(mut self, ordered: bool, handle: F) -> Self
     where
         M: Message,
         F: for<'t> Fn(&'t [Delivery], Vec<M>, &'t mut Tx) -> BoxFuture<'t, Result<(), Fault>>
@@ -162,7 +186,7 @@ impl Router {
             M::TYPE,
             EventRoute {
                 topic: M::TOPIC,
-                ordered: true,
+                ordered,
                 call,
                 batched: true,
             },

@@ -129,7 +129,8 @@ impl EventProcessor {
     /// All of a batch or nothing. `false`: one of them is blocked, so each must be looked at alone.
     async fn attempt_batch(&self, route: &EventRoute, deliveries: Vec<Delivery>) -> Result<bool, Failure> {
         let mut tx = self.db.begin().await?;
-        let Some(fresh) = inbox::enter_all(&mut tx, self.router.group, deliveries).await? else {
+        let fresh = inbox::enter_all(&mut tx, self.router.group, deliveries, route.ordered).await?;
+        let Some(fresh) = fresh else {
             return Ok(false);
         };
         self.call(route, &fresh, &mut tx).await.map_err(Failure::Fault)?;
@@ -215,7 +216,7 @@ impl EventProcessor {
         // In one order everywhere, so that two groups do not lock what belongs to their keys crosswise.
         group.sort_by(|one, other| one.key.cmp(&other.key));
         let mut tx = self.db.begin().await?;
-        let Some(mut fresh) = inbox::enter_all(&mut tx, self.router.group, group).await? else {
+        let Some(mut fresh) = inbox::enter_all(&mut tx, self.router.group, group, true).await? else {
             return Ok(false);
         };
         for delivery in &mut fresh {

@@ -184,9 +184,12 @@ pub async fn what_waits_together_is_handled_together_and_fails_alone(world: Worl
 
 /// A router that writes effects by the batch and counts its calls; number 13 is refused.
 macro_rules! batching {
-    ($group:expr, $message:ty, $calls:expr) => {{
+    ($group:expr, $message:ty, $calls:expr) => {
+        batching!($group, $message, $calls, on_event_batch)
+    };
+    ($group:expr, $message:ty, $calls:expr, $on:ident) => {{
         let calls = Arc::clone(&$calls);
-        Router::new($group).on_event_batch::<$message, _>(move |deliveries, messages, tx| {
+        Router::new($group).$on::<$message, _>(move |deliveries, messages, tx| {
             calls.fetch_add(1, Ordering::SeqCst);
             Box::pin(async move {
                 for (delivery, message) in deliveries.iter().zip(messages) {
@@ -272,5 +275,48 @@ pub async fn a_bad_message_in_a_batch_is_parked_alone(world: World) {
         (parked[0].code.as_str(), parked[0].behind, parked[1].behind),
         ("test.unlucky", false, true)
     );
+    replica.leave().await;
+}
+
+pub async fn an_unordered_batch_goes_on_without_its_bad_message(world: World) {
+    message!(Happened, "unorderedbatch");
+    let bus = world.bus().await;
+    let numbered =
+        |numbers: std::ops::Range<i64>| numbers.map(|number| event("k", &Happened { number })).collect();
+    bus.publish(numbered(0..40)).await.unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let replica = world
+        .replica(batching!(
+            "unorderedbatch",
+            Happened,
+            calls,
+            on_unordered_event_batch
+        ))
+        .await;
+    world.effects_reach(39).await;
+    world.caught_up(&bus, "unorderedbatch", Happened::TOPIC).await;
+    replica.leave().await;
+    // With one parked, those of its key are handled together as before.
+    bus.publish(numbered(100..140)).await.unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let replica = world
+        .replica(batching!(
+            "unorderedbatch",
+            Happened,
+            calls,
+            on_unordered_event_batch
+        ))
+        .await;
+    let effects = world.effects_reach(79).await;
+    world.caught_up(&bus, "unorderedbatch", Happened::TOPIC).await;
+    assert!(
+        calls.load(Ordering::SeqCst) < 20,
+        "{calls:?} calls are no batches"
+    );
+    let numbers: HashSet<i64> = effects.iter().map(|effect| effect.number).collect();
+    let expected = (0..40).chain(100..140).filter(|number| *number != 13);
+    assert_eq!((effects.len(), numbers), (79, expected.collect()));
+    let parked = ferrex_bus::parked::list(&world.db, 0, 10).await.unwrap();
+    assert_eq!((parked.len(), parked[0].code.as_str()), (1, "test.unlucky"));
     replica.leave().await;
 }

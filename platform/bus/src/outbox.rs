@@ -54,23 +54,40 @@ pub async fn put(tx: &mut PgConnection, message: &Outgoing) -> Result<(), Error>
 
 /// Writes several messages, in this order.
 pub async fn put_all(tx: &mut PgConnection, messages: &[Outgoing]) -> Result<(), Error> {
+    if messages.is_empty() {
+        return Ok(());
+    }
     for message in messages {
         message.check_size()?;
-        sqlx::query(
-            "INSERT INTO outbox (id, topic, message_type, key, at, source, traceparent, body)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(message.id.uuid())
-        .bind(&message.topic)
-        .bind(&message.message_type)
-        .bind(&message.key)
-        .bind(message.at)
-        .bind(&message.source)
-        .bind(&message.traceparent)
-        .bind(&message.body)
-        .execute(&mut *tx)
-        .await
-        .doing("writing to the outbox")?;
+    }
+    let texts = |of: fn(&Outgoing) -> &str| -> Vec<&str> { messages.iter().map(of).collect() };
+    let ids: Vec<Uuid> = messages.iter().map(|message| message.id.uuid()).collect();
+    let at: Vec<Timestamp> = messages.iter().map(|message| message.at).collect();
+    let traces: Vec<Option<&str>> = messages
+        .iter()
+        .map(|message| message.traceparent.as_deref())
+        .collect();
+    let bodies: Vec<&[u8]> = messages.iter().map(|message| &message.body[..]).collect();
+    // Numbers are given out in the order of the rows.
+    sqlx::query(
+        "INSERT INTO outbox (id, topic, message_type, key, at, source, traceparent, body)
+         SELECT id, topic, message_type, key, at, source, traceparent, body
+           FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::bytea[])
+                WITH ORDINALITY AS m (id, topic, message_type, key, at, source, traceparent, body, place)
+          ORDER BY place",
+    )
+    .bind(ids)
+    .bind(texts(|message| &message.topic))
+    .bind(texts(|message| &message.message_type))
+    .bind(texts(|message| &message.key))
+    .bind(at)
+    .bind(texts(|message| &message.source))
+    .bind(traces)
+    .bind(bodies)
+    .execute(tx)
+    .await
+    .doing("writing to the outbox")?;
+    for message in messages {
         put_down(&message.source).notify_one();
     }
     Ok(())

@@ -47,5 +47,6 @@ pub mod withdrawal;
 pub use app::{Context, Payment};
 pub use config::Config;
 pub use http::specification;
+pub use order::follow::apply as apply_market_events;
 pub use schema::SCHEMA;
 pub use service::{Deps, Service, build};

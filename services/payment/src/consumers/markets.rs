@@ -13,12 +13,7 @@ pub(super) fn register(router: Router, payment: &Payment) -> Router {
     let (create, set, list) = (context.clone(), context.clone(), context.clone());
     router
         .on_event_batch::<MarketChanged, _>(|_, events, tx| {
-            Box::pin(async move {
-                for event in &events {
-                    order::follow::apply(tx, event).await?;
-                }
-                Ok(())
-            })
+            Box::pin(async move { order::follow::apply(tx, &events).await })
         })
         .on_request::<CreateMarket, _, _>(move |_, request| {
             let context = create.clone();

@@ -1,5 +1,7 @@
 //! Markets in PostgreSQL.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ferrex_contracts::engine::{FeeRate, MarketState};
 use ferrex_contracts::payment::MarketTerms;
 use ferrex_engine_core::MarketId;
@@ -138,54 +140,83 @@ pub async fn insert(
     Ok(find(tx, symbol).await?.ok_or(Error::TooMany)?)
 }
 
-/// Takes what is told of a market up to a journal id, once; answers its terms.
-/// Nothing if it was told before, or of a market that did not come through here.
-pub async fn advance(
+/// What is known of a market before what is told of it next.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// Its terms.
+    pub terms: MarketTerms,
+    /// Journal id up to which what is told of it is applied.
+    pub sequence: u64,
+}
+
+/// What was told of a market; what it does not name stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told<'e> {
+    /// Journal id up to which it is applied.
+    pub sequence: u64,
+    /// The state it is in.
+    pub state: Option<MarketState>,
+    /// Its fees by tier.
+    pub fees: Option<&'e [FeeRate]>,
+    /// The price of its last trade.
+    pub last_price: Option<Amount>,
+}
+
+/// Locks markets that are told of until the end of the transaction, in the order of their numbers. Those that did not come
+/// through here are left out.
+pub async fn lock(
     tx: &mut PgConnection,
-    market: u32,
-    sequence: u64,
-) -> Result<Option<MarketTerms>, DbError> {
-    let terms: Option<Json<MarketTerms>> =
-        sqlx::query_scalar("UPDATE market SET sequence = $2 WHERE id = $1 AND sequence < $2 RETURNING terms")
-            .bind(market.cast_signed())
-            .bind(sequence.cast_signed())
-            .fetch_optional(tx)
-            .await
-            .doing("taking what is told of a market")?;
-    Ok(terms.map(|terms| terms.0))
+    markets: &BTreeSet<u32>,
+) -> Result<BTreeMap<u32, Followed>, DbError> {
+    let ids: Vec<i32> = markets.iter().map(|market| market.cast_signed()).collect();
+    // No stronger lock: whoever writes a new order of the market refers to its row.
+    let rows: Vec<(i32, Json<MarketTerms>, i64)> = sqlx::query_as(
+        "SELECT id, terms, sequence FROM market WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+    )
+    .bind(ids)
+    .fetch_all(tx)
+    .await
+    .doing("locking markets that are told of")?;
+    let followed = |(id, terms, sequence): (i32, Json<MarketTerms>, i64)| {
+        let sequence = sequence.cast_unsigned();
+        (
+            id.cast_unsigned(),
+            Followed {
+                terms: terms.0,
+                sequence,
+            },
+        )
+    };
+    Ok(rows.into_iter().map(followed).collect())
 }
 
-/// Writes a market's state.
-pub async fn set_state(tx: &mut PgConnection, market: u32, state: MarketState) -> Result<(), DbError> {
-    sqlx::query("UPDATE market SET state = $2 WHERE id = $1")
-        .bind(market.cast_signed())
-        .bind(word(state))
-        .execute(tx)
-        .await
-        .doing("writing the state of a market")
-        .map(drop)
-}
-
-/// Writes a market's fees by tier.
-pub async fn set_fees(tx: &mut PgConnection, market: u32, fees: &[FeeRate]) -> Result<(), DbError> {
-    sqlx::query("UPDATE market SET fees = $2 WHERE id = $1")
-        .bind(market.cast_signed())
-        .bind(Json(fees))
-        .execute(tx)
-        .await
-        .doing("writing the fees of a market")
-        .map(drop)
-}
-
-/// Writes the price of a market's last trade.
-pub async fn set_last_price(tx: &mut PgConnection, market: u32, price: Amount) -> Result<(), DbError> {
-    sqlx::query("UPDATE market SET last_price = $2 WHERE id = $1")
-        .bind(market.cast_signed())
-        .bind(PgU128::from(price))
-        .execute(tx)
-        .await
-        .doing("writing the last price of a market")
-        .map(drop)
+/// Writes what was told of markets that are locked.
+pub async fn write_told(tx: &mut PgConnection, told: &BTreeMap<u32, Told<'_>>) -> Result<(), DbError> {
+    let markets: Vec<i32> = told.keys().map(|market| market.cast_signed()).collect();
+    let sequences: Vec<i64> = told.values().map(|told| told.sequence.cast_signed()).collect();
+    let states: Vec<Option<&str>> = told.values().map(|told| told.state.map(word)).collect();
+    let fees: Vec<Option<Json<&[FeeRate]>>> = told.values().map(|told| told.fees.map(Json)).collect();
+    let prices: Vec<Option<PgU128>> = told
+        .values()
+        .map(|told| told.last_price.map(PgU128::from))
+        .collect();
+    sqlx::query(
+        "UPDATE market m
+            SET sequence = t.sequence, state = coalesce(t.state, m.state), fees = coalesce(t.fees, m.fees),
+                last_price = coalesce(t.last_price, m.last_price)
+           FROM unnest($1::integer[], $2::bigint[], $3::text[], $4::jsonb[], $5::numeric[])
+             AS t (id, sequence, state, fees, last_price)
+          WHERE m.id = t.id",
+    )
+    .bind(markets)
+    .bind(sequences)
+    .bind(states)
+    .bind(fees)
+    .bind(prices)
+    .execute(tx)
+    .await
+    .doing("writing what was told of markets")
+    .map(drop)
 }
 
 /// Journal id up to which what is told of a market is applied.

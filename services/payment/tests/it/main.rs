@@ -13,6 +13,7 @@ mod giving_up;
 mod http;
 mod intake;
 mod liar;
+mod market_events;
 mod orders;
 mod parts;
 mod payments;

@@ -4,20 +4,27 @@ use ferrex_bus::Router;
 use ferrex_contracts::engine::JournalCommitted;
 use ferrex_fault::{Fault, Kind};
 
-use crate::statement::{movements, store};
+use crate::statement::movements;
+use crate::statement::store::{self, Line};
 
 /// Adds the handler. Each command stands for itself: the history orders by the journal's sequence.
 pub(super) fn register(router: Router) -> Router {
-    router.on_unordered_event::<JournalCommitted, _>(|_, event, tx| {
+    router.on_unordered_event_batch::<JournalCommitted, _>(|_, events, tx| {
         Box::pin(async move {
-            let overflow = |_| {
-                let detail = format!("command {} moves more than 128 bits hold", event.command);
-                Fault::new(Kind::Invalid, "payment.statement.overflow", detail)
-            };
-            for ((user, asset), movement) in movements::split(&event).map_err(overflow)? {
-                store::insert(tx, &event, user, asset, &movement).await?;
+            let mut lines = Vec::new();
+            for event in &events {
+                let movements = movements::split(event).map_err(|_| {
+                    let detail = format!("command {} moves more than 128 bits hold", event.command);
+                    Fault::new(Kind::Invalid, "payment.statement.overflow", detail)
+                })?;
+                lines.extend(movements.into_iter().map(|((user, asset), movement)| Line {
+                    event,
+                    user,
+                    asset,
+                    movement,
+                }));
             }
-            Ok(())
+            Ok(store::insert(tx, &lines).await?)
         })
     })
 }

@@ -163,36 +163,55 @@ impl From<Row> for MovementRow {
     }
 }
 
-/// Keeps what a command did to one person.
-pub async fn insert(
-    tx: &mut PgConnection,
-    event: &JournalCommitted,
-    user: Uuid,
-    asset: AssetId,
-    movement: &Movement,
-) -> Result<(), DbError> {
+/// What a command did to one person's accounts in one asset.
+#[derive(Clone, Debug)]
+pub struct Line<'e> {
+    /// The command.
+    pub event: &'e JournalCommitted,
+    /// Whose accounts.
+    pub user: Uuid,
+    /// In what.
+    pub asset: AssetId,
+    /// What it did.
+    pub movement: Movement,
+}
+
+/// One array of a statement: a column of the lines.
+fn each<'l, T>(lines: &'l [Line<'l>], of: impl Fn(&'l Line<'l>) -> T) -> Vec<T> {
+    lines.iter().map(of).collect()
+}
+
+/// Keeps what commands did to people.
+pub async fn insert(tx: &mut PgConnection, lines: &[Line<'_>]) -> Result<(), DbError> {
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let amounts = |of: fn(&Movement) -> Amount| each(lines, |line| PgU128::from(of(&line.movement)));
     sqlx::query(
         "INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at,
                                credited, debited, reserved, released, owed, repaid, fee)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
+         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::uuid[], $5::smallint[], $6::uuid[],
+                              $7::timestamptz[], $8::numeric[], $9::numeric[], $10::numeric[], $11::numeric[],
+                              $12::numeric[], $13::numeric[], $14::numeric[])
+         ON CONFLICT DO NOTHING",
     )
-    .bind(user)
-    .bind(event.sequence.cast_signed())
-    .bind(column(asset))
-    .bind(event.command.uuid())
-    .bind(event.reason.cast_signed())
-    .bind(event.reference)
-    .bind(event.at)
-    .bind(PgU128::from(movement.credited))
-    .bind(PgU128::from(movement.debited))
-    .bind(PgU128::from(movement.reserved))
-    .bind(PgU128::from(movement.released))
-    .bind(PgU128::from(movement.owed))
-    .bind(PgU128::from(movement.repaid))
-    .bind(PgU128::from(movement.fee))
+    .bind(each(lines, |line| line.user))
+    .bind(each(lines, |line| line.event.sequence.cast_signed()))
+    .bind(each(lines, |line| column(line.asset)))
+    .bind(each(lines, |line| line.event.command.uuid()))
+    .bind(each(lines, |line| line.event.reason.cast_signed()))
+    .bind(each(lines, |line| line.event.reference))
+    .bind(each(lines, |line| line.event.at))
+    .bind(amounts(|movement| movement.credited))
+    .bind(amounts(|movement| movement.debited))
+    .bind(amounts(|movement| movement.reserved))
+    .bind(amounts(|movement| movement.released))
+    .bind(amounts(|movement| movement.owed))
+    .bind(amounts(|movement| movement.repaid))
+    .bind(amounts(|movement| movement.fee))
     .execute(tx)
     .await
-    .doing("writing a movement")
+    .doing("writing movements")
     .map(drop)
 }
 

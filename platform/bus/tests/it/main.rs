@@ -75,5 +75,6 @@ contract! {
         f004_publishing_again_has_one_effect,
         a_rolled_back_change_says_nothing,
         relays_that_crash_lose_nothing_and_keep_order,
-        two_relays_keep_order;
+        two_relays_keep_order,
+        what_is_put_down_together_keeps_its_order;
 }

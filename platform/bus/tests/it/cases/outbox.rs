@@ -153,3 +153,25 @@ pub async fn two_relays_keep_order(world: World) {
     second.leave().await;
     replica.leave().await;
 }
+
+pub async fn what_is_put_down_together_keeps_its_order(world: World) {
+    message!(Happened, "together");
+    let messages: Vec<_> = (0..300)
+        .map(|number| event(&format!("k{}", number % 3), &Happened { number }))
+        .collect();
+    let mut tx = world.db.begin().await.unwrap();
+    outbox::put_all(&mut tx, &[]).await.unwrap();
+    outbox::put_all(&mut tx, &messages).await.unwrap();
+    tx.commit().await.unwrap();
+    let relay = world.relay().await;
+    let replica = world.replica(writing!("together", Happened, "a")).await;
+    let effects = world.effects_reach(300).await;
+    for key in 0..3 {
+        let of_key = effects.iter().filter(|effect| effect.key == format!("k{key}"));
+        let numbers: Vec<i64> = of_key.map(|effect| effect.number).collect();
+        let expected = (0..300).filter(|number| number % 3 == key);
+        assert_eq!(numbers, expected.collect::<Vec<_>>());
+    }
+    relay.leave().await;
+    replica.leave().await;
+}

@@ -524,7 +524,6 @@ CREATE TABLE placed_order (
     CONSTRAINT placed_order_filled_check CHECK ((filled >= (0)::numeric)),
     CONSTRAINT placed_order_filled_value_check CHECK ((filled_value >= (0)::numeric)),
     CONSTRAINT placed_order_kind_check CHECK ((kind = ANY (ARRAY['limit'::text, 'market'::text]))),
-    CONSTRAINT placed_order_market_fkey FOREIGN KEY (market) REFERENCES payment.market(id),
     CONSTRAINT placed_order_price_check CHECK ((price >= (0)::numeric)),
     CONSTRAINT placed_order_quantity_check CHECK ((quantity >= (0)::numeric)),
     CONSTRAINT placed_order_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
@@ -535,10 +534,10 @@ CREATE TABLE placed_order (
 );
 COMMENT ON TABLE placed_order IS 'Orders: what was asked for, and where it stands by engine.market.v1';
 CREATE INDEX placed_order_client ON placed_order USING btree (user_id, client_order_id, id DESC) WHERE (client_order_id IS NOT NULL);
-CREATE UNIQUE INDEX placed_order_client_unique ON placed_order USING btree (user_id, client_order_id) WHERE (status = ANY (ARRAY['requested'::text, 'open'::text]));
+CREATE UNIQUE INDEX placed_order_client_unique ON placed_order USING btree (user_id, client_order_id) WHERE ((status = ANY (ARRAY['requested'::text, 'open'::text])) AND (client_order_id IS NOT NULL));
 CREATE INDEX placed_order_expiring ON placed_order USING btree (expires_at) WHERE ((status = 'open'::text) AND (expires_at IS NOT NULL));
 CREATE INDEX placed_order_open ON placed_order USING btree (user_id, id DESC) WHERE (status = ANY (ARRAY['requested'::text, 'open'::text]));
-CREATE INDEX placed_order_requested ON placed_order USING btree (placed_at) WHERE (status = 'requested'::text);
+CREATE INDEX placed_order_requested ON placed_order USING btree (user_id, placed_at) WHERE (status = 'requested'::text);
 CREATE INDEX placed_order_user ON placed_order USING btree (user_id, id DESC);
 CREATE INDEX placed_order_waiting ON placed_order USING btree (market, side, stop) WHERE ((status = 'open'::text) AND waiting);
 GRANT INSERT, SELECT ON placed_order TO ferrex_payment;
@@ -583,12 +582,9 @@ CREATE TABLE trade (
     sell_fee   numeric(39,0) NOT NULL,
     CONSTRAINT trade_pkey PRIMARY KEY (sequence, place),
     CONSTRAINT trade_buy_fee_check CHECK ((buy_fee >= (0)::numeric)),
-    CONSTRAINT trade_buy_order_fkey FOREIGN KEY (buy_order) REFERENCES payment.placed_order(id),
-    CONSTRAINT trade_market_fkey FOREIGN KEY (market) REFERENCES payment.market(id),
     CONSTRAINT trade_price_check CHECK ((price > (0)::numeric)),
     CONSTRAINT trade_quantity_check CHECK ((quantity > (0)::numeric)),
     CONSTRAINT trade_sell_fee_check CHECK ((sell_fee >= (0)::numeric)),
-    CONSTRAINT trade_sell_order_fkey FOREIGN KEY (sell_order) REFERENCES payment.placed_order(id),
     CONSTRAINT trade_taker_check CHECK ((taker = ANY (ARRAY['buy'::text, 'sell'::text]))),
     CONSTRAINT trade_value_check CHECK ((value > (0)::numeric))
 );

@@ -40,6 +40,11 @@ const OWN: MigrationSet = MigrationSet {
             name: "stops, batches and fee tiers",
             sql: include_str!("../migrations/0007_trading_day.sql"),
         },
+        Migration {
+            version: 8,
+            name: "orders by the thousand",
+            sql: include_str!("../migrations/0008_order_intake.sql"),
+        },
     ],
 };
 

@@ -25,7 +25,7 @@ pub(super) enum Taken {
     /// The person's money is stopped; nothing is written.
     Frozen,
     /// An open order of the person has its name; nothing is written.
-    NameTaken,
+    NameInUse,
 }
 
 /// An order with the key that it is asked for under.
@@ -98,12 +98,12 @@ async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
 async fn alone(db: &Db, asked: &Asked) -> Result<Taken, Fault> {
     match write(db, &[asked]).await {
         Ok(taken) => Ok(taken.first().copied().unwrap_or(Taken::Repeat)),
-        Err(error) if is_name_taken(&error) => Ok(Taken::NameTaken),
+        Err(error) if is_name_in_use(&error) => Ok(Taken::NameInUse),
         Err(error) => Err(error.into()),
     }
 }
 
-fn is_name_taken(error: &DbError) -> bool {
+fn is_name_in_use(error: &DbError) -> bool {
     let broke = |source| is_unique_violation(source, "placed_order_client_unique");
     error.driver().is_some_and(broke)
 }

@@ -34,7 +34,7 @@ pub async fn place(payment: &Payment, user: UserId, key: &str, asked: &Asked) ->
             Taken::Written => return decide_new(context, order.into_row(), market).await,
             Taken::Repeat => Err(Error::NotFound),
             Taken::Frozen => Err(Error::Frozen),
-            Taken::NameTaken => Err(Error::ClientIdTaken),
+            Taken::NameInUse => Err(Error::ClientIdTaken),
         }
     };
     // What the key has made stands, whatever holds of the person by now.

@@ -235,7 +235,8 @@ pub async fn insert(tx: &mut PgConnection, order: &NewOrder) -> Result<bool, DbE
         "INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
                                    expires_at, placed_at, status, stop)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'requested', $14)
-         ON CONFLICT (user_id, client_order_id) WHERE status IN ('requested', 'open') DO NOTHING",
+         ON CONFLICT (user_id, client_order_id) WHERE status IN ('requested', 'open') AND client_order_id IS NOT NULL
+         DO NOTHING",
     )
     .bind(order.id.uuid())
     .bind(order.user.uuid())

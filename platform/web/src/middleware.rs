@@ -2,8 +2,9 @@
 //! behind the call and its rate, time.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -11,6 +12,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ferrex_fault::{Fault, Kind};
+use metrics::{Counter, Histogram};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -33,11 +35,53 @@ pub(crate) struct Around {
     pub(crate) proxies: TrustedProxies,
     pub(crate) limits: RateLimits,
     pub(crate) timeout: Duration,
+    pub(crate) meters: Meters,
+}
+
+/// Metrics of one route, method and status.
+#[derive(Clone)]
+struct Meter {
+    requests: Counter,
+    duration: Histogram,
+}
+
+/// The metrics by route. To ask the recorder for them costs more than to count, so it is asked once.
+#[derive(Default)]
+pub(crate) struct Meters(RwLock<HashMap<String, Vec<(&'static str, u16, Meter)>>>);
+
+impl Meters {
+    fn of(&self, listener: &'static str, method: &'static str, route: &str, status: u16) -> Meter {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.get(route).and_then(|meters| {
+            let mut meters = meters.iter();
+            meters.find(|(known, answered, _)| (*known, *answered) == (method, status))
+        });
+        if let Some((_, _, meter)) = found {
+            return meter.clone();
+        }
+        drop(known);
+        let labels = [
+            ("listener", listener.to_owned()),
+            ("method", method.to_owned()),
+            ("route", route.to_owned()),
+            ("status", status.to_string()),
+        ];
+        let meter = Meter {
+            requests: metrics::counter!("http_requests_total", &labels),
+            duration: metrics::histogram!("http_request_duration_seconds", &labels[..3]),
+        };
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let meters = known.entry(route.to_owned()).or_default();
+        meters.push((method, status, meter.clone()));
+        meter
+    }
 }
 
 /// Gives the request its id, span and metrics, and the answer its security headers.
 pub(crate) async fn observe(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
-    let id = format!("req_{}", uuid::Uuid::new_v4().simple());
+    // Not a secret: the thread's own generator is enough, and asks the system for nothing.
+    let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+    let id = format!("req_{}", id.simple());
     let method = known(request.method());
     let route = request
         .extensions()
@@ -70,14 +114,9 @@ pub(crate) async fn observe(State(around): State<Arc<Around>>, mut request: Requ
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
     let listener = around.listener;
-    let labels = [
-        ("listener", listener.to_owned()),
-        ("method", method.to_owned()),
-        ("route", route.clone()),
-        ("status", status.to_string()),
-    ];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels[..3]).record(seconds);
+    let meter = around.meters.of(listener, method, &route, status);
+    meter.requests.increment(1);
+    meter.duration.record(seconds);
     tracing::debug!(
         listener,
         method,

@@ -8,7 +8,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::limit::RateLimits;
-use crate::middleware::{Around, bound, observe, panicked};
+use crate::middleware::{Around, Meters, bound, observe, panicked};
 use crate::{Config, ConfigError, Problem, Surface, TokenVerifier, TrustedProxies, document, explorer};
 
 /// The routes of one listener with everything that stands around them: limits on size, time and rate, request ids,
@@ -26,6 +26,7 @@ pub fn public_router(
         proxies: TrustedProxies::parse(&config.trusted_proxies)?,
         limits: RateLimits::try_new(config)?,
         timeout: Duration::from_millis(config.timeout_ms),
+        meters: Meters::default(),
     });
     let document = document(surface, &parts);
     let mut router = explorer::routes(&document);

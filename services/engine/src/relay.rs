@@ -1,6 +1,6 @@
 //! Tells the bus what was committed, in journal order, at least once.
 //!
-//! Fresh batches come from the owner's memory; what was missed (after a restart, or while the bus was away) is read
+//! Fresh batches come from the owner's memory, all that wait at once; what was missed (after a restart, or while the bus was away) is read
 //! from the journal by id, which is safe because a single writer commits ids in order. The cursor is stored after
 //! publishing. A message's id is derived from its command's, so the readers' inboxes see a repetition as one.
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ferrex_bus::Bus;
 use ferrex_engine_core::{Batch, JournalRow};
+use ferrex_postgres::Db;
 use ferrex_runtime::{Backoff, kill};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -18,9 +19,11 @@ use crate::telling::{Teller, whole};
 use crate::{Error, store};
 
 /// How many batches may wait; further ones are read from the journal later.
-const QUEUE: usize = 64;
+const QUEUE: usize = 256;
+/// How many batches are told at once.
+const TOGETHER: usize = 64;
 /// How many journal rows are read at once; far more than one command has.
-const PAGE: u64 = 2_000;
+const PAGE: u64 = 5_000;
 /// How long to wait for a batch before the journal is compared with the cursor.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -28,6 +31,13 @@ const IDLE: Duration = Duration::from_millis(500);
 struct Committed {
     previous: u64,
     batch: Batch,
+}
+
+impl Committed {
+    /// Its last row.
+    fn upto(&self) -> u64 {
+        self.previous + self.batch.rows.len() as u64
+    }
 }
 
 /// Publishes beside the owner's loop.
@@ -75,27 +85,25 @@ struct Telling {
 async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: watch::Receiver<u64>) {
     let mut backoff = Backoff::default();
     let mut started = false;
-    let mut waiting: Option<Committed> = None;
+    let mut waiting: Vec<Committed> = Vec::new();
     loop {
         let turn = async {
             if !started {
                 telling.cursor = store::relay_cursor(telling.shared.db.pool()).await?;
                 started = true;
             }
-            if waiting.is_none() {
-                match timeout(IDLE, fresh.recv()).await {
-                    Ok(Some(committed)) => waiting = Some(committed),
-                    Ok(None) => return Ok(false),
+            if waiting.is_empty() {
+                match timeout(IDLE, fresh.recv_many(&mut waiting, TOGETHER)).await {
+                    Ok(0) => return Ok(false),
+                    Ok(_) => {}
                     Err(_) => {
                         let end = *end.borrow();
                         telling.catch_up(end).await?;
                     }
                 }
             }
-            if let Some(committed) = &waiting {
-                telling.tell(committed).await?;
-                waiting = None;
-            }
+            telling.tell(&waiting).await?;
+            waiting.clear();
             Ok::<_, Error>(true)
         };
         match turn.await {
@@ -114,32 +122,55 @@ async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: wa
     }
 }
 
+/// The rows of the commands that follow row `after`, as many as a page has; none when that is row `end`.
+async fn read_page(db: &Db, after: u64, end: u64) -> Result<Vec<JournalRow>, Error> {
+    if after >= end {
+        return Ok(Vec::new());
+    }
+    let mut rows = store::rows_between(db.pool(), after, end.min(after + PAGE)).await?;
+    rows.truncate(whole(&rows));
+    if rows.is_empty() {
+        return Err(Error::Stored {
+            what: "the next command",
+            row: after.to_string(),
+        });
+    }
+    Ok(rows)
+}
+
 impl Telling {
-    async fn tell(&mut self, committed: &Committed) -> Result<(), Error> {
-        let upto = committed.previous + committed.batch.rows.len() as u64;
-        if self.cursor >= upto {
-            return Ok(());
+    /// Publishes batches, those that follow each other together.
+    async fn tell(&mut self, committed: &[Committed]) -> Result<(), Error> {
+        for follow_each_other in committed.chunk_by(|batch, next| batch.upto() == next.previous) {
+            let (Some(first), Some(last)) = (follow_each_other.first(), follow_each_other.last()) else {
+                continue;
+            };
+            if self.cursor >= last.upto() {
+                continue;
+            }
+            self.catch_up(first.previous).await?;
+            for account in follow_each_other.iter().flat_map(|batch| &batch.batch.accounts) {
+                self.teller.learn(account);
+            }
+            let rows = follow_each_other.iter().flat_map(|batch| &batch.batch.rows);
+            let fresh: Vec<JournalRow> = rows.filter(|row| row.id > self.cursor).cloned().collect();
+            self.publish(&fresh).await?;
         }
-        self.catch_up(committed.previous).await?;
-        for account in &committed.batch.accounts {
-            self.teller.learn(account);
-        }
-        self.publish(&committed.batch.rows).await
+        Ok(())
     }
 
-    /// Publishes from the journal, up to row `end`, which ends a command.
+    /// Publishes from the journal, up to row `end`, which ends a command: one page while the next one is read.
     async fn catch_up(&mut self, end: u64) -> Result<(), Error> {
-        while self.cursor < end {
-            let upto = end.min(self.cursor + PAGE);
-            let mut rows = store::rows_between(self.shared.db.pool(), self.cursor, upto).await?;
-            rows.truncate(whole(&rows));
-            if rows.is_empty() {
-                return Err(Error::Stored {
-                    what: "the next command",
-                    row: self.cursor.to_string(),
-                });
-            }
-            self.publish(&rows).await?;
+        if self.cursor >= end {
+            return Ok(());
+        }
+        let db = self.shared.db.clone();
+        let mut page = read_page(&db, self.cursor, end).await?;
+        while let Some(last) = page.last() {
+            let next = read_page(&db, last.id, end);
+            let (published, next) = tokio::join!(self.publish(&page), next);
+            published?;
+            page = next?;
         }
         Ok(())
     }

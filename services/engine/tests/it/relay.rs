@@ -6,6 +6,7 @@ use ferrex_engine::Config;
 use ferrex_postgres::{DbConfig, provision};
 use ferrex_testkit::{TestDb, eventually};
 use ferrex_time::SystemClock;
+use futures::future::join_all;
 use secrecy::SecretString;
 
 use crate::support::*;
@@ -101,4 +102,53 @@ async fn i11_every_applied_command_is_told_once_or_more_and_under_one_id() {
         );
         assert_eq!(event.entries.len(), 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i11_batches_that_wait_together_are_told_in_the_order_of_the_journal() {
+    let db = database().await;
+    let pool = look(&db).await;
+    let bus = embedded_bus(&db).await;
+    // Small batches, so that many more of them are committed than the relay's queue holds while it publishes.
+    let config = Config {
+        batch_max: 2,
+        ..Config::default()
+    };
+    let engine = start_with(&db, config, Some(bus)).await;
+    let alice = new_id();
+    let commands: Vec<_> = (1..=3_000).map(|amount| deposit(alice, amount)).collect();
+    let outcomes = join_all(
+        commands
+            .iter()
+            .map(|command| engine.client.submit(command.clone())),
+    );
+    let mut sequences: Vec<u64> = outcomes
+        .await
+        .into_iter()
+        .map(|outcome| outcome.unwrap().sequence())
+        .collect();
+    sequences.sort_unstable();
+    eventually(SOON, || async {
+        let cursor: i64 = sqlx::query_scalar("SELECT journal_id FROM engine.relay")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        (cursor == 3_000).then_some(()).ok_or(cursor)
+    })
+    .await;
+    finish(engine, &db).await;
+    let told: Vec<(i32, i64)> = sqlx::query_as(
+        r#"SELECT partition, (convert_from(body, 'UTF8')::jsonb ->> 'sequence')::bigint FROM bus.record
+            WHERE topic = 'engine.journal.v1' ORDER BY partition, "offset""#,
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert!(told.is_sorted(), "a partition tells a later command first");
+    let mut all: Vec<u64> = told
+        .iter()
+        .map(|(_, sequence)| sequence.cast_unsigned())
+        .collect();
+    all.sort_unstable();
+    assert_eq!(all, sequences, "each command is told, and once");
 }

@@ -383,6 +383,7 @@ CREATE TABLE movement (
     CONSTRAINT movement_fee_check CHECK ((fee >= (0)::numeric))
 );
 COMMENT ON TABLE movement IS 'What each command did to each person''s accounts, from engine.journal.v1; append-only';
+CREATE INDEX movement_owed ON movement USING btree (user_id) WHERE (owed > (0)::numeric);
 GRANT INSERT, SELECT ON movement TO ferrex_payment;
 
 CREATE TABLE network (

@@ -41,22 +41,24 @@ pub(crate) struct Around {
 /// Metrics of one route, method and status.
 #[derive(Clone)]
 struct Meter {
+    method: &'static str,
+    status: u16,
     requests: Counter,
     duration: Histogram,
 }
 
 /// The metrics by route. To ask the recorder for them costs more than to count, so it is asked once.
 #[derive(Default)]
-pub(crate) struct Meters(RwLock<HashMap<String, Vec<(&'static str, u16, Meter)>>>);
+pub(crate) struct Meters(RwLock<HashMap<String, Vec<Meter>>>);
 
 impl Meters {
     fn of(&self, listener: &'static str, method: &'static str, route: &str, status: u16) -> Meter {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let found = known.get(route).and_then(|meters| {
             let mut meters = meters.iter();
-            meters.find(|(known, answered, _)| (*known, *answered) == (method, status))
+            meters.find(|meter| (meter.method, meter.status) == (method, status))
         });
-        if let Some((_, _, meter)) = found {
+        if let Some(meter) = found {
             return meter.clone();
         }
         drop(known);
@@ -67,12 +69,13 @@ impl Meters {
             ("status", status.to_string()),
         ];
         let meter = Meter {
+            method,
+            status,
             requests: metrics::counter!("http_requests_total", &labels),
             duration: metrics::histogram!("http_request_duration_seconds", &labels[..3]),
         };
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let meters = known.entry(route.to_owned()).or_default();
-        meters.push((method, status, meter.clone()));
+        known.entry(route.to_owned()).or_default().push(meter.clone());
         meter
     }
 }

@@ -24,6 +24,10 @@ const QUEUE: usize = 256;
 const TOGETHER: usize = 64;
 /// How many journal rows are read at once; far more than one command has.
 const PAGE: u64 = 5_000;
+/// While batches come faster than they are told, this long passes between two publications, so that each carries many.
+const APART: Duration = Duration::from_millis(5);
+/// So many rows are what one or two commands have.
+const FEW: usize = 8;
 /// How long to wait for a batch before the journal is compared with the cursor.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -103,7 +107,11 @@ async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: wa
                 }
             }
             telling.tell(&waiting).await?;
+            let rows: usize = waiting.iter().map(|committed| committed.batch.rows.len()).sum();
             waiting.clear();
+            if rows > FEW {
+                tokio::time::sleep(APART).await;
+            }
             Ok::<_, Error>(true)
         };
         match turn.await {

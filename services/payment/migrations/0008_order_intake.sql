@@ -12,3 +12,9 @@ CREATE INDEX placed_order_requested ON placed_order (user_id, placed_at) WHERE s
 DROP INDEX placed_order_client_unique;
 CREATE UNIQUE INDEX placed_order_client_unique ON placed_order (user_id, client_order_id)
     WHERE status IN ('requested', 'open') AND client_order_id IS NOT NULL;
+
+-- Who has ever owed anything: few, so that others are not asked for their debts.
+CREATE INDEX movement_owed ON movement (user_id) WHERE owed > 0;
+
+-- Room for what trades change of an order within its page.
+ALTER TABLE placed_order SET (fillfactor = 80);

@@ -24,6 +24,11 @@ const FLUSH_EVERY: Duration = Duration::from_millis(50);
 const DRAIN_WITHIN: Duration = Duration::from_secs(15);
 /// Most messages in one transaction.
 const BATCH_MAX: usize = 1_000;
+/// While messages come faster than batches are handled, a partition's batches begin this far apart, so that each carries many:
+/// a batch costs much, and each of its messages little. One that comes alone is never waited for.
+const BATCHES_APART: Duration = Duration::from_millis(20);
+/// So many that wait are a batch that is worth its cost.
+const MANY: usize = 100;
 
 /// What is done with messages.
 #[async_trait]
@@ -102,15 +107,25 @@ struct Finished {
 }
 
 enum Work {
-    Lane { lane: Lane, offset: i64, weight: usize },
-    Batch(Vec<Incoming>),
+    Lane {
+        lane: Lane,
+        offset: i64,
+        weight: usize,
+    },
+    Batch {
+        batch: Vec<Incoming>,
+        begun: Instant,
+    },
+    /// What comes meanwhile gathers for the next batch.
+    Rest,
 }
 
 impl Work {
     fn weight(&self) -> usize {
         match self {
             Self::Lane { weight, .. } => *weight,
-            Self::Batch(batch) => weight(batch),
+            Self::Batch { batch, .. } => weight(batch),
+            Self::Rest => 0,
         }
     }
 }
@@ -232,11 +247,12 @@ impl<P: Processor> Member<P> {
             let (processor, stop) = (Arc::clone(&self.processor), holding.stop.clone());
             let (partition, number) = (partition.clone(), holding.number);
             self.tasks.spawn(async move {
+                let begun = Instant::now();
                 let done = processor.process_batch(&batch, &stop).await;
                 Finished {
                     partition,
                     holding: number,
-                    work: Work::Batch(batch),
+                    work: Work::Batch { batch, begun },
                     done,
                 }
             });
@@ -275,6 +291,23 @@ impl<P: Processor> Member<P> {
                 holding: number,
                 work: Work::Lane { lane, offset, weight },
                 done,
+            }
+        });
+    }
+
+    /// Lets messages gather; ends at once when the partition is taken away.
+    fn rest(tasks: &mut JoinSet<Finished>, partition: &Partition, holding: &Holding, until: Instant) {
+        let (partition, stop, number) = (partition.clone(), holding.stop.clone(), holding.number);
+        tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
+            Finished {
+                partition,
+                holding: number,
+                work: Work::Rest,
+                done: false,
             }
         });
     }
@@ -327,8 +360,15 @@ impl<P: Processor> Member<P> {
                     }
                 }
             }
-            Work::Batch(batch) => {
-                holding.batch_in_work = false;
+            Work::Rest => holding.batch_in_work = false,
+            Work::Batch { batch, begun } => {
+                let rest_until = begun + BATCHES_APART;
+                let few_wait = holding.backlog.len() < MANY;
+                let rests = done && batch.len() > 1 && few_wait && Instant::now() < rest_until;
+                holding.batch_in_work = rests;
+                if rests {
+                    Self::rest(&mut self.tasks, &partition, holding, rest_until);
+                }
                 if done {
                     load.remove(weight(&batch));
                     for incoming in batch {

@@ -1,8 +1,9 @@
 //! Writes orders that are asked for at the same time together: one statement, one commit for all of them.
 
-use ferrex_fault::Fault;
+use std::time::Duration;
+
+use ferrex_fault::{Classify as _, Fault, Kind};
 use ferrex_postgres::{Db, Error as DbError, PgU128, SqlResult as _, is_unique_violation};
-use sqlx::PgConnection;
 use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
 
@@ -15,6 +16,11 @@ const QUEUE: usize = 4_096;
 /// How many are written at once.
 const TOGETHER: usize = 256;
 
+/// While orders come faster than they are written, this long passes between two writes, so that each carries many.
+const APART: Duration = Duration::from_millis(2);
+/// So many at once are worth their write.
+const FEW: usize = 4;
+
 /// What became of an order that was to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
@@ -24,6 +30,8 @@ pub(super) enum Taken {
     Repeat,
     /// The person's money is stopped; nothing is written.
     Frozen,
+    /// The person has had a debt, and nobody has looked whether it is paid; nothing is written.
+    MayOwe,
     /// An open order of the person has its name; nothing is written.
     NameInUse,
 }
@@ -34,6 +42,16 @@ struct Asked {
     key: String,
     fingerprint: [u8; 32],
     order: NewOrder,
+    debts: Debts,
+}
+
+/// Whether somebody has asked the engine for a person's debts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Debts {
+    /// Nobody has.
+    Unknown,
+    /// There are none.
+    None,
 }
 
 struct Waiting {
@@ -56,12 +74,18 @@ impl Intake {
     }
 
     /// Writes an order and binds its key. An error says that nobody knows whether it is written; the same call again finds out.
-    pub(super) async fn take(&self, bound: &Bound<'_>, order: NewOrder) -> Result<Taken, Fault> {
+    pub(super) async fn take(
+        &self,
+        bound: &Bound<'_>,
+        order: NewOrder,
+        debts: Debts,
+    ) -> Result<Taken, Fault> {
         let (reply, taken) = oneshot::channel();
         let asked = Asked {
             key: bound.key.to_owned(),
             fingerprint: bound.fingerprint,
             order,
+            debts,
         };
         let sent = self.waiting.send(Waiting { asked, reply }).await;
         let taken = if sent.is_ok() { taken.await.ok() } else { None };
@@ -71,7 +95,11 @@ impl Intake {
 
 async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
     let mut together = Vec::new();
-    while queue.recv_many(&mut together, TOGETHER).await > 0 {
+    loop {
+        let count = queue.recv_many(&mut together, TOGETHER).await;
+        if count == 0 {
+            return;
+        }
         // Whoever writes many keys takes them in one order, so that no two wait for each other.
         together.sort_by(|left: &Waiting, right| {
             let (left, right) = (&left.asked, &right.asked);
@@ -85,12 +113,22 @@ async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
                     let _ = waiting.reply.send(Ok(taken));
                 }
             }
+            Err(error) if error.kind() == Kind::Unavailable => {
+                let reason = Fault::from(error).chain();
+                for waiting in together.drain(..) {
+                    let fault = Fault::new(Kind::Unavailable, "payment.order.unwritten", reason.clone());
+                    let _ = waiting.reply.send(Err(fault));
+                }
+            }
             // One that cannot be written does not keep the others out.
             Err(_) => {
                 for waiting in together.drain(..) {
                     let _ = waiting.reply.send(alone(&db, &waiting.asked).await);
                 }
             }
+        }
+        if count > FEW {
+            tokio::time::sleep(APART).await;
         }
     }
 }
@@ -108,31 +146,25 @@ fn is_name_in_use(error: &DbError) -> bool {
     error.driver().is_some_and(broke)
 }
 
+/// Binds the keys of people whose money may move, and writes the orders of those that were not bound before: one statement,
+/// which is a transaction of its own. Answers what became of each, in their order.
 async fn write(db: &Db, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
-    let mut tx = db.begin().await?;
-    let taken = insert(&mut tx, asked).await?;
-    tx.commit().await.map_err(DbError::Commit)?;
-    Ok(taken)
-}
-
-/// Binds the keys of people whose money is not stopped, and writes the orders of those that were not bound before; answers
-/// what became of each, in their order.
-async fn insert(tx: &mut PgConnection, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
     fn column<'a, T>(asked: &[&'a Asked], of: impl Fn(&'a Asked) -> T) -> Vec<T> {
         asked.iter().map(|asked| of(asked)).collect()
     }
-    let rows: Vec<(bool, bool)> = sqlx::query_as(
+    let rows: Vec<(bool, bool, bool)> = sqlx::query_as(
         "WITH asked AS (
-             SELECT a.*, coalesce(c.frozen, false) AS frozen
+             SELECT a.*, coalesce(c.frozen, false) AS frozen,
+                    NOT a.owes_nothing AND EXISTS (SELECT FROM movement m WHERE m.user_id = a.user_id AND m.owed > 0) AS may_owe
                FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::jsonb[], $8::text[],
                            $9::text[], $10::text[], $11::numeric[], $12::numeric[], $13::numeric[], $14::timestamptz[],
-                           $15::timestamptz[], $16::numeric[]) WITH ORDINALITY
+                           $15::timestamptz[], $16::numeric[], $17::boolean[]) WITH ORDINALITY
                     AS a (id, user_id, key, fingerprint, market, client_order_id, command, side, kind, tif, price, quantity,
-                          value, expires_at, placed_at, stop, place)
+                          value, expires_at, placed_at, stop, owes_nothing, place)
                LEFT JOIN customer c ON c.user_id = a.user_id
          ), bound AS (
              INSERT INTO idempotency (user_id, key, operation, fingerprint, resource, bound_at)
-             SELECT user_id, key, 'order', fingerprint, id, placed_at FROM asked WHERE NOT frozen ORDER BY place
+             SELECT user_id, key, 'order', fingerprint, id, placed_at FROM asked WHERE NOT frozen AND NOT may_owe ORDER BY place
              ON CONFLICT (user_id, key) DO NOTHING
              RETURNING resource
          ), written AS (
@@ -142,7 +174,7 @@ async fn insert(tx: &mut PgConnection, asked: &[&Asked]) -> Result<Vec<Taken>, D
                     expires_at, placed_at, 'requested', stop
                FROM asked JOIN bound ON bound.resource = asked.id ORDER BY place
          )
-         SELECT asked.frozen, bound.resource IS NOT NULL
+         SELECT asked.frozen, asked.may_owe, bound.resource IS NOT NULL
            FROM asked LEFT JOIN bound ON bound.resource = asked.id ORDER BY asked.place",
     )
     .bind(column(asked, |asked| asked.order.id.uuid()))
@@ -161,13 +193,15 @@ async fn insert(tx: &mut PgConnection, asked: &[&Asked]) -> Result<Vec<Taken>, D
     .bind(column(asked, |asked| asked.order.place.terms.expires_at))
     .bind(column(asked, |asked| asked.order.at))
     .bind(column(asked, |asked| asked.order.place.terms.stop.map(PgU128::from)))
-    .fetch_all(tx)
+    .bind(column(asked, |asked| asked.debts == Debts::None))
+    .fetch_all(db.pool())
     .await
     .doing("writing orders")?;
-    let taken = |(frozen, written)| match (frozen, written) {
-        (true, _) => Taken::Frozen,
-        (false, true) => Taken::Written,
-        (false, false) => Taken::Repeat,
+    let taken = |row| match row {
+        (true, _, _) => Taken::Frozen,
+        (false, true, _) => Taken::MayOwe,
+        (false, false, true) => Taken::Written,
+        (false, false, false) => Taken::Repeat,
     };
     Ok(rows.into_iter().map(taken).collect())
 }

@@ -11,7 +11,7 @@ use ferrex_money::Amount;
 use ferrex_postgres::Error as DbError;
 use ferrex_time::Timestamp;
 
-use super::intake::Taken;
+use super::intake::{Debts, Taken};
 use super::read::{self, Asked};
 use super::store::{self, NewOrder, OrderRow};
 use super::{Error, Placed};
@@ -27,23 +27,26 @@ pub async fn place(payment: &Payment, user: UserId, key: &str, asked: &Asked) ->
     let market = context.markets.find(&context.db, &asked.market).await?;
     let market = market.ok_or_else(Error::market_unknown)?;
     let order = prepare(asked, &market, user, context.clock.now())?;
-    let taken = if owes(context, user).await? {
-        Err(Error::Owing)
-    } else {
-        match context.intake.take(&bound, order.clone()).await? {
-            Taken::Written => return decide_new(context, order.into_row(), market).await,
-            Taken::Repeat => Err(Error::NotFound),
-            Taken::Frozen => Err(Error::Frozen),
-            Taken::NameInUse => Err(Error::ClientIdTaken),
-        }
+    let mut taken = context.intake.take(&bound, order.clone(), Debts::Unknown).await?;
+    // Few people ever owe anything; for them the engine is asked.
+    let owes = taken == Taken::MayOwe && owes(context, user).await?;
+    if taken == Taken::MayOwe && !owes {
+        taken = context.intake.take(&bound, order.clone(), Debts::None).await?;
+    }
+    let refused = match taken {
+        Taken::Written => return decide_new(context, order.into_row(), market).await,
+        Taken::Repeat => Error::NotFound,
+        Taken::Frozen => Error::Frozen,
+        Taken::MayOwe => Error::Owing,
+        Taken::NameInUse => Error::ClientIdTaken,
     };
     // What the key has made stands, whatever holds of the person by now.
     let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
     let first = bound.find(&mut open).await??;
     drop(open);
-    match (first, taken) {
-        (Some(first), _) => finish(context, OrderId::from_uuid(first)).await,
-        (None, refused) => refused.map_err(Into::into),
+    match first {
+        Some(first) => finish(context, OrderId::from_uuid(first)).await,
+        None => Err(refused.into()),
     }
 }
 

@@ -90,17 +90,31 @@ impl Floor {
     }
 
     pub async fn fund(&self, person: Person, asset: AssetId, units: u128) {
+        let addresses = Account::house(Purpose::DepositAddresses);
+        let wallet = Account::wallet(person.id.uuid());
+        self.book(Reason::Deposit, (addresses, wallet), asset, units)
+            .await;
+    }
+
+    /// Moves units of an asset from one account to another.
+    pub async fn book(
+        &self,
+        reason: Reason,
+        (debit, credit): (Account, Account),
+        asset: AssetId,
+        units: u128,
+    ) {
         let id = CommandId::new_at(self.world.clock.unix_ms());
         let step = Step::Move {
-            debit: Account::house(Purpose::DepositAddresses),
-            credit: Account::wallet(person.id.uuid()),
+            debit,
+            credit,
             asset,
             amount: Amount::new(units),
         };
         let command = Command {
             id,
             at: self.world.clock.now(),
-            reason: Reason::Deposit,
+            reason,
             reference: id.uuid(),
             action: Action::Transfer(vec![step]),
         };

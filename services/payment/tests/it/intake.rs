@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
+use ferrex_engine_core::Reason;
+use ferrex_ledger::{Account, Owner, Purpose};
+use ferrex_testkit::eventually;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::floor::*;
+use crate::world::SOON;
 
 /// An order of `quantity` thousandths that rests.
 fn resting(quantity: u32, name: Option<&str>) -> Value {
@@ -80,5 +84,37 @@ async fn h045_orders_at_the_same_time_are_each_answered_for_themselves() {
         (status, &&first["id"]),
         (StatusCode::CREATED, &orders["key-0"][0])
     );
+    floor.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_owes_places_no_order_until_it_is_paid() {
+    let floor = Floor::open().await;
+    let (anna, asset) = (floor.anna, floor.base);
+    let wallet = Account::wallet(anna.id.uuid());
+    let debt = Account {
+        owner: Owner::User(anna.id.uuid()),
+        purpose: Purpose::Debt,
+    };
+    let addresses = Account::house(Purpose::DepositAddresses);
+    floor
+        .book(Reason::DepositReversal, (debt, addresses), asset, ETHER)
+        .await;
+    let owes = || async {
+        let found = floor
+            .world
+            .count("SELECT count(*) FROM payment.movement WHERE owed > 0")
+            .await;
+        (found == 1).then_some(()).ok_or(found)
+    };
+    eventually(SOON, owes).await;
+    let (status, owing) = floor.post(anna, resting(1, None), "owing").await;
+    assert_eq!(
+        (status, owing["code"].as_str()),
+        (StatusCode::CONFLICT, Some("payment.account.owing"))
+    );
+    floor.book(Reason::Deposit, (wallet, debt), asset, ETHER).await;
+    let (status, paid) = floor.post(anna, resting(1, None), "owing").await;
+    assert_eq!(status, StatusCode::CREATED, "{paid}");
     floor.world.finish().await;
 }

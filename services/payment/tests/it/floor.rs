@@ -5,10 +5,11 @@ use ferrex_contracts::cron::CronTick;
 use ferrex_contracts::engine::MarketState;
 use ferrex_contracts::payment::{CreateMarket, ListAssets, MarketTerms, SetMarketState};
 use ferrex_engine_core::{Action, Command, Reason, Step};
-use ferrex_ids::CommandId;
+use ferrex_ids::{CommandId, uuid_at};
 use ferrex_ledger::{Account, Purpose};
 use ferrex_money::{Amount, AssetId};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::parts::Person;
 use crate::world::{World, by};
@@ -89,22 +90,19 @@ impl Floor {
         assert_eq!(self.world.ask(&request).await.unwrap().state, Some(state));
     }
 
-    pub async fn fund(&self, person: Person, asset: AssetId, units: u128) {
+    /// A deposit of units of an asset; answers what it is known by.
+    pub async fn fund(&self, person: Person, asset: AssetId, units: u128) -> Uuid {
         let addresses = Account::house(Purpose::DepositAddresses);
         let wallet = Account::wallet(person.id.uuid());
-        self.book(Reason::Deposit, (addresses, wallet), asset, units)
-            .await;
+        let reference = uuid_at(self.world.clock.unix_ms());
+        let step = (addresses, wallet, asset, units);
+        self.book(Reason::Deposit, reference, step).await;
+        reference
     }
 
-    /// Moves units of an asset from one account to another.
-    pub async fn book(
-        &self,
-        reason: Reason,
-        (debit, credit): (Account, Account),
-        asset: AssetId,
-        units: u128,
-    ) {
-        let id = CommandId::new_at(self.world.clock.unix_ms());
+    /// Moves units of an asset from the first account to the second.
+    pub async fn book(&self, reason: Reason, reference: Uuid, step: (Account, Account, AssetId, u128)) {
+        let (debit, credit, asset, units) = step;
         let step = Step::Move {
             debit,
             credit,
@@ -112,10 +110,10 @@ impl Floor {
             amount: Amount::new(units),
         };
         let command = Command {
-            id,
+            id: CommandId::new_at(self.world.clock.unix_ms()),
             at: self.world.clock.now(),
             reason,
-            reference: id.uuid(),
+            reference,
             action: Action::Transfer(vec![step]),
         };
         assert!(self.world.engine.submit(command).await.unwrap().is_applied());

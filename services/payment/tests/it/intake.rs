@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use ferrex_engine_core::Reason;
+use ferrex_ids::uuid_at;
 use ferrex_ledger::{Account, Owner, Purpose};
 use ferrex_testkit::eventually;
 use futures::future::join_all;
@@ -91,14 +92,14 @@ async fn h045_orders_at_the_same_time_are_each_answered_for_themselves() {
 async fn who_owes_places_no_order_until_it_is_paid() {
     let floor = Floor::open().await;
     let (anna, asset) = (floor.anna, floor.base);
-    let wallet = Account::wallet(anna.id.uuid());
     let debt = Account {
         owner: Owner::User(anna.id.uuid()),
         purpose: Purpose::Debt,
     };
     let addresses = Account::house(Purpose::DepositAddresses);
+    let lost = floor.fund(anna, asset, ETHER).await;
     floor
-        .book(Reason::DepositReversal, (debt, addresses), asset, ETHER)
+        .book(Reason::DepositReversal, lost, (debt, addresses, asset, ETHER))
         .await;
     let owes = || async {
         let found = floor
@@ -113,7 +114,10 @@ async fn who_owes_places_no_order_until_it_is_paid() {
         (status, owing["code"].as_str()),
         (StatusCode::CONFLICT, Some("payment.account.owing"))
     );
-    floor.book(Reason::Deposit, (wallet, debt), asset, ETHER).await;
+    let later = uuid_at(floor.world.clock.unix_ms());
+    floor
+        .book(Reason::Deposit, later, (addresses, debt, asset, ETHER))
+        .await;
     let (status, paid) = floor.post(anna, resting(1, None), "owing").await;
     assert_eq!(status, StatusCode::CREATED, "{paid}");
     floor.world.finish().await;

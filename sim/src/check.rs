@@ -272,7 +272,7 @@ impl World {
     fn check_held(&mut self, engine: &Engine) {
         let orders = engine.open_orders(crate::people::MARKET);
         let held = orders.iter().map(|order| (order.account, order.held));
-        if let Err(error) = engine.ledger().check_with(held) {
+        if let Err(error) = engine.ledger().check(held) {
             self.violate("I14", || format!("holds and orders do not add up: {error}"));
         }
         let traded = crate::tally::traded_lots(&self.ledger.rows);

@@ -107,7 +107,7 @@ fn assert_conserved(engine: &Engine) {
     for (asset, (debits, credits)) in sums {
         assert_eq!(sum(&debits), sum(&credits), "{asset:?}");
     }
-    assert_eq!(engine.ledger().check(), Ok(()));
+    assert_eq!(engine.ledger().check([]), Ok(()));
 }
 
 fn play(commands: &[Command]) -> (Engine, Batch, Vec<Outcome>) {

@@ -151,7 +151,7 @@ impl Restore {
         let orders = self.engine.held_by_orders();
         self.engine
             .ledger
-            .check_with(orders)
+            .check(orders)
             .map_err(ReplayError::Projection)?;
         self.engine.sequence = sequence;
         // What comes out of the projection need not go back into it.

@@ -1,8 +1,8 @@
 //! The rules of markets one by one.
 
 use ferrex_engine_core::{
-    Action, AmendOrder, Command, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, OrderRef, Outcome,
-    PlaceOrder, Refusal, RowKind, SelfTrade, Side, Sizes, Terms, Tif,
+    Action, AmendOrder, Command, End, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, OrderRef,
+    OrderReport, Outcome, PlaceOrder, Refusal, RowKind, SelfTrade, Side, Sizes, Terms, Tif,
 };
 use ferrex_ledger::{Account, Purpose};
 use ferrex_money::{Amount, AssetId};
@@ -682,4 +682,40 @@ fn an_asset_is_never_issued_beyond_what_a_balance_holds() {
     }]);
     assert!(send(&mut desk, back).is_applied());
     assert!(send(&mut desk, issue(Purpose::ColdWallet, 1, 1)).is_applied());
+}
+
+#[test]
+fn an_order_is_told_with_all_that_its_command_made_of_it() {
+    let mut desk = Desk::open(3, 100_000);
+    desk.must(fees(1_000, 20_000));
+    let told = |desk: &Desk| OrderReport::read(&desk.batch.rows).unwrap();
+    // A stop of the third person waits to sell; what comes first trades with the book, then rests, and the stop that it
+    // triggers sells to it.
+    desk.must(sell(0, 100, 4));
+    let mut stop = limit(user(2), Side::Sell, 90, 3, Tif::Gtc);
+    stop.terms.stop = Some(Amount::new(5 * 100));
+    desk.must(place(stop));
+    assert_eq!((told(&desk).waiting, told(&desk).end), (true, None));
+    desk.must(buy(1, 100, 6));
+    let report = told(&desk);
+    // 60 units cost 100 × 6 × 5; as a taker of 40 units the fee is 0.8, as a maker of 20 it is 0.02, each rounded up.
+    assert_eq!(
+        (report.filled.units(), report.value.units(), report.fee.units()),
+        (60, 3_000, 2)
+    );
+    assert_eq!(
+        (report.end, report.lots, report.waiting),
+        (Some(End::Filled), 6, false)
+    );
+    // What is left of an order that may not rest ends with it.
+    desk.must(place(limit(user(1), Side::Buy, 95, 5, Tif::Ioc)));
+    assert_eq!(
+        (told(&desk).filled.units(), told(&desk).end),
+        (10, Some(End::Unfilled))
+    );
+    // A command that places no order tells of none.
+    desk.must(buy(1, 80, 1));
+    desk.must(cancel(1, 5));
+    assert_eq!(OrderReport::read(&desk.batch.rows), None);
+    desk.close(3);
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ferrex_engine_core::{
     AccountRow, Action, Batch, Command, Engine, JournalRow, MarketId, MarketSpec, MarketState, MarketView,
-    OrderKind, OrderRef, OrderState, Outcome, PlaceOrder, Reason, Refusal, Restore, RowKind, Side, Sizes,
-    Step, Terms, Tif,
+    OrderKind, OrderRef, OrderReport, OrderState, Outcome, PlaceOrder, Reason, Refusal, Restore, RowKind,
+    Side, Sizes, Step, Terms, Tif,
 };
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::{Account, AccountKey, Purpose};
@@ -273,6 +273,12 @@ impl Desk {
         match outcome {
             Outcome::Applied { sequence } => {
                 assert_eq!(sequence, self.batch.rows.last().unwrap().id);
+                // All orders of a short story, some of a long one, since looking for one goes through the book.
+                if let Action::PlaceOrder(order) = &command.action
+                    && (self.next < 200 || self.next.is_multiple_of(50))
+                {
+                    self.check_report(order);
+                }
                 Ok(())
             }
             Outcome::Refused { refusal, .. } => {
@@ -283,6 +289,39 @@ impl Desk {
                 );
                 Err(refusal)
             }
+        }
+    }
+
+    /// What is told of an order is what its trades, pair by pair, and the book say.
+    fn check_report(&self, order: &PlaceOrder) {
+        let rows = &self.batch.rows;
+        let told = OrderReport::read(rows).expect("the command has placed an order");
+        let part = |row: &JournalRow| row.order.expect("it is about an order");
+        let placed = rows.iter().find(|row| row.kind == RowKind::OrderPlaced).unwrap();
+        let number = part(placed).order;
+        let legs: Vec<&JournalRow> = rows.iter().filter(|row| row.kind == RowKind::Trade).collect();
+        let (mut filled, mut value, mut fee) = (0, 0, 0);
+        for pair in legs.chunks(2) {
+            let [quote, base] = pair else {
+                panic!("a trade has two legs")
+            };
+            if part(quote).order != number && part(base).order != number {
+                continue;
+            }
+            filled += base.amount;
+            value += quote.amount;
+            // Each leg has the fee of whom it pays.
+            fee += part(if part(quote).order == number { base } else { quote }).fee;
+        }
+        let sums = (told.filled, told.value, told.fee);
+        assert_eq!(sums, (Amount::new(filled), Amount::new(value), Amount::new(fee)));
+        let orders = self.engine.open_orders(order.market);
+        match orders.iter().find(|state| state.open.order == number) {
+            Some(state) => {
+                assert_eq!((told.end, told.waiting), (None, state.open.waiting), "{state:?}");
+                assert_eq!(told.lots, state.open.total);
+            }
+            None => assert!(told.end.is_some(), "{told:?} is not in the book"),
         }
     }
 

@@ -54,14 +54,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Checks a restored state against itself: the held part of every account is the sum of its open holds and not
-    /// more than its total. Everything after relies on it.
-    pub fn check(&self) -> Result<(), Impossible> {
-        self.check_with([])
-    }
-
-    /// As [`Ledger::check`], with what orders have set aside beside the holds.
-    pub fn check_with(&self, orders: impl IntoIterator<Item = (AccountId, u128)>) -> Result<(), Impossible> {
+    /// Checks a restored state against itself: the held part of every account is the sum of its open holds and of what orders
+    /// have set aside, and not more than its total. Everything after relies on it.
+    pub fn check(&self, orders: impl IntoIterator<Item = (AccountId, u128)>) -> Result<(), Impossible> {
         let mut sums: HashMap<AccountId, u128> = HashMap::new();
         for (account, held) in orders {
             let sum = sums.entry(account).or_default();

@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions orders crashes fuzz simulate planted help run demo demo-trade test schemathesis check fmt lint snapshots catalogue bench tools clean-data bench-quick bench-growth
+.PHONY: instructions orders crashes fuzz simulate planted mutants help run demo demo-trade test schemathesis check fmt lint snapshots catalogue bench tools clean-data bench-quick bench-growth
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -82,6 +82,13 @@ crashes: ## Kills engines 200 times and stops their database 50 times, under loa
 fuzz: ## Runs each fuzz target for a minute (FERREX_FUZZ_SECONDS), beginning with fuzz/corpus
 	@scripts/tools.sh build
 	@CARGO_LOCKED="$(CARGO_LOCKED)" scripts/fuzz.sh
+
+# A mutant of `ledger` or `matching` is caught by the tests of `engine`, which play both.
+mutants: ## Changes the kernels line by line and shows which changes no test notices (SHARD=0/12 does a twelfth, in an hour)
+	@scripts/tools.sh build mutants
+	FERREX_ORDERS=20000 PROPTEST_CASES=64 env -u CARGO_TARGET_DIR "$${FERREX_TOOLS:-$$HOME/.cache/ferrex/tools}/bin/cargo-mutants" mutants -p ferrex-money -p ferrex-audit -p ferrex-ledger -p ferrex-matching \
+	  -p ferrex-engine-core --test-package ferrex-money,ferrex-audit,ferrex-ledger,ferrex-matching,ferrex-engine-core \
+	  $(if $(SHARD),--shard $(SHARD) --sharding round-robin) --minimum-test-timeout 120 --output $(CARGO_TARGET_DIR)/mutants
 
 bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised build)
 	@scripts/tools.sh test

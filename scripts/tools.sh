@@ -8,13 +8,14 @@
 #                               schemathesis (a Python environment of its own) and a NestJS service (Node.js, npm)
 #   scripts/tools.sh check      the same, without installing: says what is missing and fails
 #
-# Single parts can be named too: rust cc postgres anvil kafka schemathesis nestjs, and valgrind, which `make instructions`
-# counts with and none of the above has. System packages come by apt (as root, or with
+# Single parts can be named too: rust cc postgres anvil kafka schemathesis nestjs, and what none of the above has: valgrind,
+# which `make instructions` counts with, and mutants (cargo-mutants). System packages come by apt (as root, or with
 # sudo); the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn,
 # pip), so mirrors and proxies that those are configured for are used.
 set -euo pipefail
 
 anvil_version=1.7.1
+mutants_version=27.1.0
 node_version=22.23.3
 tools="${FERREX_TOOLS:-$HOME/.cache/ferrex/tools}"
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -136,6 +137,13 @@ part_anvil() {
   work=''
 }
 
+part_mutants() {
+  [ "$("$tools/bin/cargo-mutants" mutants --version 2>/dev/null)" = "cargo-mutants $mutants_version" ] && return 0
+  missing "cargo-mutants $mutants_version" && return 0
+  say "building cargo-mutants $mutants_version (cargo install)"
+  quietly cargo install --locked --root "$tools" "cargo-mutants@$mutants_version"
+}
+
 kafka_stamp() { cksum <"$here/kafka/pom.xml"; }
 kafka_is_there() { [ "$(cat "$tools/kafka/.stamp" 2>/dev/null)" = "$(kafka_stamp)" ]; }
 
@@ -219,7 +227,7 @@ for argument in "$@"; do
     build) parts+=(cc rust) ;;
     run) parts+=(cc rust postgres anvil) ;;
     test | all) parts+=(cc rust postgres anvil kafka schemathesis nestjs) ;;
-    cc | rust | postgres | anvil | kafka | schemathesis | nestjs | valgrind) parts+=("$argument") ;;
+    cc | rust | postgres | anvil | kafka | schemathesis | nestjs | valgrind | mutants) parts+=("$argument") ;;
     *) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
   esac
 done
@@ -241,6 +249,7 @@ if want_part schemathesis && ! schemathesis_is_there; then part_python; fi
 if want_part nestjs && ! nestjs_is_there; then part_npm_client; fi
 install_packages
 if want_part rust; then part_rust; fi
+if want_part mutants; then part_mutants; fi
 if want_part anvil; then part_anvil; fi
 if want_part kafka; then part_kafka; fi
 if want_part schemathesis; then part_schemathesis; fi

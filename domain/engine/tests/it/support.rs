@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use ferrex_engine_core::{
     AccountRow, Action, Batch, Command, Engine, JournalRow, MarketId, MarketSpec, MarketState, MarketView,
-    OrderKind, OrderRef, OrderReport, OrderState, Outcome, PlaceOrder, Reason, Refusal, Restore, RowKind,
-    Side, Sizes, Step, Terms, Tif,
+    OrderChanges, OrderKind, OrderRef, OrderReport, OrderState, Outcome, PlaceOrder, Reason, Refusal,
+    Restore, RowKind, Side, Sizes, Step, Terms, Tif,
 };
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::{Account, AccountKey, Purpose};
@@ -390,6 +390,7 @@ impl Desk {
         self.engine.mark_changed(&lost);
         self.engine.mark_orders_changed(&lost_orders);
         let (changes, orders) = (self.engine.drain_changes(), self.engine.drain_order_changes());
+        assert_eq!(orders.is_empty(), orders == OrderChanges::default());
         assert!(self.engine.drain_order_changes().is_empty());
         let projection = &mut self.projection;
         let balances = changes.accounts.iter();

@@ -9,13 +9,13 @@ use super::store;
 use crate::Context;
 use crate::market::requests::{LOOK_EVERY, SHOWN_WITHIN};
 
-/// Waits, not for ever, until no order that a person asked for a moment ago is still to be shown.
+/// Waits, not for ever, until no order that a person asked for a moment ago is still to be shown. Those that are asked for
+/// while it waits are not waited for.
 pub async fn wait(context: &Context, user: UserId) -> Result<(), Fault> {
-    let started = tokio::time::Instant::now();
+    let (started, now) = (tokio::time::Instant::now(), context.clock.now());
     loop {
-        let after = context.clock.now() - SHOWN_WITHIN;
         let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-        let hidden = store::has_requested(&mut open, user, after).await?;
+        let hidden = store::has_requested(&mut open, user, (now - SHOWN_WITHIN, now)).await?;
         drop(open);
         if !hidden || started.elapsed() >= SHOWN_WITHIN {
             return Ok(());

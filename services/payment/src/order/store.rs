@@ -355,17 +355,19 @@ pub async fn list_undecided(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Whether a person has an order that was asked for after a moment and is not shown yet.
+/// Whether a person has an order that was asked for after one moment, up to another, and is not shown yet.
 pub async fn has_requested(
     connection: &mut PgConnection,
     user: UserId,
-    after: Timestamp,
+    (after, upto): (Timestamp, Timestamp),
 ) -> Result<bool, DbError> {
     sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM placed_order WHERE user_id = $1 AND status = 'requested' AND placed_at > $2)",
+        "SELECT EXISTS (SELECT FROM placed_order
+                         WHERE user_id = $1 AND status = 'requested' AND placed_at > $2 AND placed_at <= $3)",
     )
     .bind(user.uuid())
     .bind(after)
+    .bind(upto)
     .fetch_one(connection)
     .await
     .doing("looking for orders that are not shown yet")

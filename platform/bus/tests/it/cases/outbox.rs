@@ -155,7 +155,7 @@ pub async fn two_relays_keep_order(world: World) {
 }
 
 pub async fn what_is_put_down_together_keeps_its_order(world: World) {
-    message!(Happened, "together");
+    message!(Happened, "put_down");
     let messages: Vec<_> = (0..300)
         .map(|number| event(&format!("k{}", number % 3), &Happened { number }))
         .collect();
@@ -164,7 +164,7 @@ pub async fn what_is_put_down_together_keeps_its_order(world: World) {
     outbox::put_all(&mut tx, &messages).await.unwrap();
     tx.commit().await.unwrap();
     let relay = world.relay().await;
-    let replica = world.replica(writing!("together", Happened, "a")).await;
+    let replica = world.replica(writing!("put_down", Happened, "a")).await;
     let effects = world.effects_reach(300).await;
     for key in 0..3 {
         let of_key = effects.iter().filter(|effect| effect.key == format!("k{key}"));

@@ -10,7 +10,7 @@ use super::views::connection;
 use crate::Payment;
 use crate::market::Market;
 use crate::order::shown;
-use crate::order::store::{self, TradeRow};
+use crate::order::trades::{self, TradeRow};
 
 /// Which trades.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -97,7 +97,7 @@ pub(super) async fn handle(
     let (limit, below) = (page.limit()?, page.after::<(i64, i32)>()?);
     shown::wait(&payment.context, caller.user).await?;
     let mut open = connection(&payment).await?;
-    let rows = store::list_trades(&mut open, caller.user, query.order, below, i64::from(limit) + 1).await?;
+    let rows = trades::list(&mut open, caller.user, query.order, below, i64::from(limit) + 1).await?;
     let markets = Markets::read(&mut open).await?;
     let place = |row: &TradeRow| (row.sequence, row.place);
     let page = Page::from_overfull(rows, limit, place, |row| {

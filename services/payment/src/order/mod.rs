@@ -10,6 +10,7 @@ pub mod request;
 pub mod resolve;
 pub mod shown;
 pub mod store;
+pub mod trades;
 
 pub use error::Error;
 

@@ -13,6 +13,7 @@
 //! refused by its checksum); 2. run the service's schema test with `UPDATE_SNAPSHOTS=1` and read the difference in its
 //! `schema.sql`.
 
+mod array;
 mod db;
 mod error;
 mod migrate;
@@ -20,6 +21,7 @@ mod number;
 mod provision;
 mod schema;
 
+pub use array::column_of;
 pub use db::{Db, DbConfig, Tx};
 pub use error::{Error, SqlResult, constraint_name, is_unique_violation};
 pub use migrate::{Migration, MigrationSet};

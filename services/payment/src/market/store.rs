@@ -169,7 +169,7 @@ pub async fn lock(
     markets: &BTreeSet<u32>,
 ) -> Result<BTreeMap<u32, Followed>, DbError> {
     let ids: Vec<i32> = markets.iter().map(|market| market.cast_signed()).collect();
-    // No stronger lock: whoever writes a new order of the market refers to its row.
+    // No stronger lock: volumes of a day refer to the row.
     let rows: Vec<(i32, Json<MarketTerms>, i64)> = sqlx::query_as(
         "SELECT id, terms, sequence FROM market WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
     )

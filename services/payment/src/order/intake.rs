@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ferrex_fault::{Classify as _, Fault, Kind};
-use ferrex_postgres::{Db, Error as DbError, PgU128, SqlResult as _, is_unique_violation};
+use ferrex_postgres::{Db, Error as DbError, PgU128, SqlResult as _, column_of, is_unique_violation};
 use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
 
@@ -149,9 +149,6 @@ fn is_name_in_use(error: &DbError) -> bool {
 /// Binds the keys of people whose money may move, and writes the orders of those that were not bound before: one statement,
 /// which is a transaction of its own. Answers what became of each, in their order.
 async fn write(db: &Db, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
-    fn column<'a, T>(asked: &[&'a Asked], of: impl Fn(&'a Asked) -> T) -> Vec<T> {
-        asked.iter().map(|asked| of(asked)).collect()
-    }
     let rows: Vec<(bool, bool, bool)> = sqlx::query_as(
         "WITH asked AS (
              SELECT a.*, coalesce(c.frozen, false) AS frozen,
@@ -177,23 +174,23 @@ async fn write(db: &Db, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
          SELECT asked.frozen, asked.may_owe, bound.resource IS NOT NULL
            FROM asked LEFT JOIN bound ON bound.resource = asked.id ORDER BY asked.place",
     )
-    .bind(column(asked, |asked| asked.order.id.uuid()))
-    .bind(column(asked, |asked| asked.order.user.uuid()))
-    .bind(column(asked, |asked| asked.key.as_str()))
-    .bind(column(asked, |asked| asked.fingerprint.as_slice()))
-    .bind(column(asked, |asked| asked.order.place.market.0.cast_signed()))
-    .bind(column(asked, |asked| asked.order.client_order_id.as_deref()))
-    .bind(column(asked, |asked| Json(asked.order.place)))
-    .bind(column(asked, |asked| asked.order.side()))
-    .bind(column(asked, |asked| asked.order.kind))
-    .bind(column(asked, |asked| tif_word(asked.order.tif)))
-    .bind(column(asked, |asked| PgU128::from(asked.order.price)))
-    .bind(column(asked, |asked| asked.order.quantity.map(PgU128::from)))
-    .bind(column(asked, |asked| asked.order.value.map(PgU128::from)))
-    .bind(column(asked, |asked| asked.order.place.terms.expires_at))
-    .bind(column(asked, |asked| asked.order.at))
-    .bind(column(asked, |asked| asked.order.place.terms.stop.map(PgU128::from)))
-    .bind(column(asked, |asked| asked.debts == Debts::None))
+    .bind(column_of(asked, |asked| asked.order.id.uuid()))
+    .bind(column_of(asked, |asked| asked.order.user.uuid()))
+    .bind(column_of(asked, |asked| asked.key.as_str()))
+    .bind(column_of(asked, |asked| asked.fingerprint.as_slice()))
+    .bind(column_of(asked, |asked| asked.order.place.market.0.cast_signed()))
+    .bind(column_of(asked, |asked| asked.order.client_order_id.as_deref()))
+    .bind(column_of(asked, |asked| Json(asked.order.place)))
+    .bind(column_of(asked, |asked| asked.order.side()))
+    .bind(column_of(asked, |asked| asked.order.kind))
+    .bind(column_of(asked, |asked| tif_word(asked.order.tif)))
+    .bind(column_of(asked, |asked| PgU128::from(asked.order.price)))
+    .bind(column_of(asked, |asked| asked.order.quantity.map(PgU128::from)))
+    .bind(column_of(asked, |asked| asked.order.value.map(PgU128::from)))
+    .bind(column_of(asked, |asked| asked.order.place.terms.expires_at))
+    .bind(column_of(asked, |asked| asked.order.at))
+    .bind(column_of(asked, |asked| asked.order.place.terms.stop.map(PgU128::from)))
+    .bind(column_of(asked, |asked| asked.debts == Debts::None))
     .fetch_all(db.pool())
     .await
     .doing("writing orders")?;

@@ -4,7 +4,7 @@ use ferrex_contracts::engine::JournalCommitted;
 use ferrex_engine_core::Reason;
 use ferrex_ids::{OrderId, UserId};
 use ferrex_money::{Amount, AssetId};
-use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, column_of};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -176,17 +176,12 @@ pub struct Line<'e> {
     pub movement: Movement,
 }
 
-/// One array of a statement: a column of the lines.
-fn each<'l, T>(lines: &'l [Line<'l>], of: impl Fn(&'l Line<'l>) -> T) -> Vec<T> {
-    lines.iter().map(of).collect()
-}
-
 /// Keeps what commands did to people.
 pub async fn insert(tx: &mut PgConnection, lines: &[Line<'_>]) -> Result<(), DbError> {
     if lines.is_empty() {
         return Ok(());
     }
-    let amounts = |of: fn(&Movement) -> Amount| each(lines, |line| PgU128::from(of(&line.movement)));
+    let amounts = |of: fn(&Movement) -> Amount| column_of(lines, |line| PgU128::from(of(&line.movement)));
     sqlx::query(
         "INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at,
                                credited, debited, reserved, released, owed, repaid, fee)
@@ -195,13 +190,13 @@ pub async fn insert(tx: &mut PgConnection, lines: &[Line<'_>]) -> Result<(), DbE
                               $12::numeric[], $13::numeric[], $14::numeric[])
          ON CONFLICT DO NOTHING",
     )
-    .bind(each(lines, |line| line.user))
-    .bind(each(lines, |line| line.event.sequence.cast_signed()))
-    .bind(each(lines, |line| column(line.asset)))
-    .bind(each(lines, |line| line.event.command.uuid()))
-    .bind(each(lines, |line| line.event.reason.cast_signed()))
-    .bind(each(lines, |line| line.event.reference))
-    .bind(each(lines, |line| line.event.at))
+    .bind(column_of(lines, |line| line.user))
+    .bind(column_of(lines, |line| line.event.sequence.cast_signed()))
+    .bind(column_of(lines, |line| column(line.asset)))
+    .bind(column_of(lines, |line| line.event.command.uuid()))
+    .bind(column_of(lines, |line| line.event.reason.cast_signed()))
+    .bind(column_of(lines, |line| line.event.reference))
+    .bind(column_of(lines, |line| line.event.at))
     .bind(amounts(|movement| movement.credited))
     .bind(amounts(|movement| movement.debited))
     .bind(amounts(|movement| movement.reserved))

@@ -283,30 +283,18 @@ pub async fn an_unordered_batch_goes_on_without_its_bad_message(world: World) {
     let bus = world.bus().await;
     let numbered =
         |numbers: std::ops::Range<i64>| numbers.map(|number| event("k", &Happened { number })).collect();
+    let router =
+        |calls: &Arc<AtomicUsize>| batching!("unorderedbatch", Happened, calls, on_unordered_event_batch);
     bus.publish(numbered(0..40)).await.unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
-    let replica = world
-        .replica(batching!(
-            "unorderedbatch",
-            Happened,
-            calls,
-            on_unordered_event_batch
-        ))
-        .await;
+    let replica = world.replica(router(&calls)).await;
     world.effects_reach(39).await;
     world.caught_up(&bus, "unorderedbatch", Happened::TOPIC).await;
     replica.leave().await;
     // With one parked, those of its key are handled together as before.
     bus.publish(numbered(100..140)).await.unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
-    let replica = world
-        .replica(batching!(
-            "unorderedbatch",
-            Happened,
-            calls,
-            on_unordered_event_batch
-        ))
-        .await;
+    let replica = world.replica(router(&calls)).await;
     let effects = world.effects_reach(79).await;
     world.caught_up(&bus, "unorderedbatch", Happened::TOPIC).await;
     assert!(

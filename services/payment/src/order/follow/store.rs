@@ -3,17 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use ferrex_money::Amount;
-use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, column_of};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::fold::{Known, Order, Place, Placed, Trade};
-
-/// One array of a statement: a column of the rows.
-fn column<'r, R, T>(rows: &'r [R], of: impl Fn(&'r R) -> T) -> Vec<T> {
-    rows.iter().map(of).collect()
-}
 
 /// Orders by market and number; those that are not there are left out.
 pub(super) async fn find(
@@ -53,9 +48,9 @@ pub(super) async fn insert_placed(tx: &mut PgConnection, orders: &[Order<'_>]) -
     if rows.is_empty() {
         return Ok(());
     }
-    let amounts = |of: fn(&Order<'_>) -> Amount| column(&rows, |(order, _)| PgU128::from(of(order)));
+    let amounts = |of: fn(&Order<'_>) -> Amount| column_of(&rows, |(order, _)| PgU128::from(of(order)));
     // A stop waits even if its price was reached already: that it is triggered is told as another change.
-    let waiting = column(&rows, |(order, placed)| {
+    let waiting = column_of(&rows, |(order, placed)| {
         placed.stop.is_some() && !order.is_triggered
     });
     // One that was asked for here is there, under the id of the command.
@@ -70,19 +65,19 @@ pub(super) async fn insert_placed(tx: &mut PgConnection, orders: &[Order<'_>]) -
                 quantity = excluded.quantity, filled = placed_order.filled + excluded.filled,
                 filled_value = placed_order.filled_value + excluded.filled_value, fee = placed_order.fee + excluded.fee",
     )
-    .bind(column(&rows, |(order, _)| order.id))
-    .bind(column(&rows, |(_, placed)| placed.owner))
-    .bind(column(&rows, |(_, placed)| placed.event.market.cast_signed()))
-    .bind(column(&rows, |(_, placed)| placed.number.cast_signed()))
-    .bind(column(&rows, |(_, placed)| placed.side))
-    .bind(column(&rows, |(_, placed)| placed.kind))
-    .bind(column(&rows, |(_, placed)| placed.tif))
-    .bind(column(&rows, |(_, placed)| PgU128::from(placed.price)))
-    .bind(column(&rows, |(order, _)| order.quantity.map(PgU128::from)))
-    .bind(column(&rows, |(_, placed)| placed.expires_at))
-    .bind(column(&rows, |(_, placed)| placed.event.at))
-    .bind(column(&rows, |(order, _)| order.status))
-    .bind(column(&rows, |(_, placed)| placed.stop.map(PgU128::from)))
+    .bind(column_of(&rows, |(order, _)| order.id))
+    .bind(column_of(&rows, |(_, placed)| placed.owner))
+    .bind(column_of(&rows, |(_, placed)| placed.event.market.cast_signed()))
+    .bind(column_of(&rows, |(_, placed)| placed.number.cast_signed()))
+    .bind(column_of(&rows, |(_, placed)| placed.side))
+    .bind(column_of(&rows, |(_, placed)| placed.kind))
+    .bind(column_of(&rows, |(_, placed)| placed.tif))
+    .bind(column_of(&rows, |(_, placed)| PgU128::from(placed.price)))
+    .bind(column_of(&rows, |(order, _)| order.quantity.map(PgU128::from)))
+    .bind(column_of(&rows, |(_, placed)| placed.expires_at))
+    .bind(column_of(&rows, |(_, placed)| placed.event.at))
+    .bind(column_of(&rows, |(order, _)| order.status))
+    .bind(column_of(&rows, |(_, placed)| placed.stop.map(PgU128::from)))
     .bind(waiting)
     .bind(amounts(|order| order.filled))
     .bind(amounts(|order| order.filled_value))
@@ -104,7 +99,7 @@ pub(super) async fn change(tx: &mut PgConnection, orders: &[Order<'_>]) -> Resul
     }
     // Of an order that was placed in this batch, trades are written already.
     let added = |of: fn(&Order<'_>) -> Amount| {
-        column(&rows, |order| {
+        column_of(&rows, |order| {
             PgU128::from(order.placed.as_ref().map_or_else(|| of(order), |_| Amount::ZERO))
         })
     };
@@ -117,11 +112,11 @@ pub(super) async fn change(tx: &mut PgConnection, orders: &[Order<'_>]) -> Resul
                        $8::numeric[]) AS c (id, price, quantity, status, triggered, filled, filled_value, fee)
           WHERE o.id = c.id",
     )
-    .bind(column(&rows, |order| order.id))
-    .bind(column(&rows, |order| order.price.map(PgU128::from)))
-    .bind(column(&rows, |order| order.quantity.map(PgU128::from)))
-    .bind(column(&rows, |order| order.status))
-    .bind(column(&rows, |order| order.is_triggered))
+    .bind(column_of(&rows, |order| order.id))
+    .bind(column_of(&rows, |order| order.price.map(PgU128::from)))
+    .bind(column_of(&rows, |order| order.quantity.map(PgU128::from)))
+    .bind(column_of(&rows, |order| order.status))
+    .bind(column_of(&rows, |order| order.is_triggered))
     .bind(added(|order| order.filled))
     .bind(added(|order| order.filled_value))
     .bind(added(|order| order.fee))
@@ -136,8 +131,8 @@ pub(super) async fn insert_trades(tx: &mut PgConnection, trades: &[Trade<'_>]) -
     if trades.is_empty() {
         return Ok(());
     }
-    let amounts = |of: fn(&Trade<'_>) -> Amount| column(trades, |trade| PgU128::from(of(trade)));
-    let at: Vec<Timestamp> = column(trades, |trade| trade.event.at);
+    let amounts = |of: fn(&Trade<'_>) -> Amount| column_of(trades, |trade| PgU128::from(of(trade)));
+    let at: Vec<Timestamp> = column_of(trades, |trade| trade.event.at);
     sqlx::query(
         "WITH written AS (
              INSERT INTO trade (sequence, place, market, at, price, quantity, value, taker, buyer, buy_order, buy_fee,
@@ -154,19 +149,19 @@ pub(super) async fn insert_trades(tx: &mut PgConnection, trades: &[Trade<'_>]) -
          ON CONFLICT (user_id, market, day) DO UPDATE
             SET quantity = v.quantity + excluded.quantity, value = v.value + excluded.value",
     )
-    .bind(column(trades, |trade| trade.event.sequence.cast_signed()))
-    .bind(column(trades, |trade| trade.place))
-    .bind(column(trades, |trade| trade.event.market.cast_signed()))
+    .bind(column_of(trades, |trade| trade.event.sequence.cast_signed()))
+    .bind(column_of(trades, |trade| trade.place))
+    .bind(column_of(trades, |trade| trade.event.market.cast_signed()))
     .bind(at)
     .bind(amounts(|trade| trade.price))
     .bind(amounts(|trade| trade.sell.pays))
     .bind(amounts(|trade| trade.buy.pays))
-    .bind(column(trades, |trade| trade.taker))
-    .bind(column(trades, |trade| trade.buy.person))
-    .bind(column(trades, |trade| trade.buy_order))
+    .bind(column_of(trades, |trade| trade.taker))
+    .bind(column_of(trades, |trade| trade.buy.person))
+    .bind(column_of(trades, |trade| trade.buy_order))
     .bind(amounts(|trade| trade.buy.fee))
-    .bind(column(trades, |trade| trade.sell.person))
-    .bind(column(trades, |trade| trade.sell_order))
+    .bind(column_of(trades, |trade| trade.sell.person))
+    .bind(column_of(trades, |trade| trade.sell_order))
     .bind(amounts(|trade| trade.sell.fee))
     .execute(tx)
     .await

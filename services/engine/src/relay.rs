@@ -1,8 +1,8 @@
 //! Tells the bus what was committed, in journal order, at least once.
 //!
-//! Fresh batches come from the owner's memory, all that wait at once; what was missed (after a restart, or while the bus was away) is read
-//! from the journal by id, which is safe because a single writer commits ids in order. The cursor is stored after
-//! publishing. A message's id is derived from its command's, so the readers' inboxes see a repetition as one.
+//! Fresh batches come from the owner's memory, all that wait at once; what was missed (after a restart, or while the bus
+//! was away) is read from the journal by id, which is safe because a single writer commits ids in order. The cursor is
+//! stored after publishing. A message's id is derived from its command's, so the readers' inboxes see a repetition as one.
 
 use std::time::Duration;
 
@@ -41,6 +41,12 @@ impl Committed {
     /// Its last row.
     fn upto(&self) -> u64 {
         self.previous + self.batch.rows.len() as u64
+    }
+
+    /// Its rows that follow row `id`.
+    fn rows_after(&self, id: u64) -> &[JournalRow] {
+        let rows = &self.batch.rows;
+        &rows[rows.partition_point(|row| row.id <= id)..]
     }
 }
 
@@ -160,8 +166,11 @@ impl Telling {
             for account in follow_each_other.iter().flat_map(|batch| &batch.batch.accounts) {
                 self.teller.learn(account);
             }
-            let rows = follow_each_other.iter().flat_map(|batch| &batch.batch.rows);
-            let fresh: Vec<JournalRow> = rows.filter(|row| row.id > self.cursor).cloned().collect();
+            let cursor = self.cursor;
+            let fresh: Vec<&[JournalRow]> = follow_each_other
+                .iter()
+                .map(|batch| batch.rows_after(cursor))
+                .collect();
             self.publish(&fresh).await?;
         }
         Ok(())
@@ -176,22 +185,28 @@ impl Telling {
         let mut page = read_page(&db, self.cursor, end).await?;
         while let Some(last) = page.last() {
             let next = read_page(&db, last.id, end);
-            let (published, next) = tokio::join!(self.publish(&page), next);
+            let whole_page = [page.as_slice()];
+            let (published, next) = tokio::join!(self.publish(&whole_page), next);
             published?;
             page = next?;
         }
         Ok(())
     }
 
-    async fn publish(&mut self, rows: &[JournalRow]) -> Result<(), Error> {
-        self.learn_missing(rows).await?;
-        let messages = self.teller.messages(rows)?;
+    /// Publishes runs of rows that follow one another.
+    async fn publish(&mut self, runs: &[&[JournalRow]]) -> Result<(), Error> {
+        let mut messages = Vec::new();
+        for rows in runs {
+            self.learn_missing(rows).await?;
+            messages.extend(self.teller.messages(rows)?);
+        }
         if !messages.is_empty() {
             kill::point("engine.before_publish");
             self.bus.publish(messages).await.map_err(Error::Publish)?;
             kill::point("engine.after_publish");
         }
-        let reached = rows.last().map_or(self.cursor, |row| row.id);
+        let last = runs.last().and_then(|rows| rows.last());
+        let reached = last.map_or(self.cursor, |row| row.id);
         store::set_relay_cursor(self.shared.db.pool(), reached).await?;
         self.cursor = reached;
         Ok(())

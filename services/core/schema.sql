@@ -134,6 +134,27 @@ CREATE UNIQUE INDEX pending_logins_token_hash ON pending_logins USING btree (tok
 CREATE INDEX pending_logins_user ON pending_logins USING btree (user_id);
 GRANT DELETE, INSERT, SELECT, UPDATE ON pending_logins TO ferrex_core;
 
+CREATE TABLE published (
+    seq          bigint NOT NULL,
+    id           uuid NOT NULL,
+    topic        text NOT NULL,
+    message_type text NOT NULL,
+    key          text NOT NULL,
+    at           timestamp with time zone NOT NULL,
+    source       text NOT NULL,
+    traceparent  text,
+    body         bytea NOT NULL,
+    partition    integer NOT NULL,
+    offset       bigint NOT NULL,
+    published_at timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT published_pkey PRIMARY KEY (seq)
+);
+COMMENT ON TABLE published IS 'What a broker took from the outbox in the last hour, to be published again should the broker lose it';
+COMMENT ON COLUMN published.offset IS 'Where the broker said that it stored it';
+COMMENT ON COLUMN published.seq IS 'As in the outbox';
+CREATE INDEX published_at ON published USING brin (published_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON published TO ferrex_core;
+
 CREATE TABLE recovery_codes (
     user_id    uuid NOT NULL,
     code_hash  bytea NOT NULL,

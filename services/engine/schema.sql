@@ -240,6 +240,27 @@ CREATE TABLE projection (
 COMMENT ON TABLE projection IS 'The journal row up to which balance and hold are true; changed in one transaction with them';
 GRANT SELECT, UPDATE ON projection TO ferrex_engine;
 
+CREATE TABLE published (
+    seq          bigint NOT NULL,
+    id           uuid NOT NULL,
+    topic        text NOT NULL,
+    message_type text NOT NULL,
+    key          text NOT NULL,
+    at           timestamp with time zone NOT NULL,
+    source       text NOT NULL,
+    traceparent  text,
+    body         bytea NOT NULL,
+    partition    integer NOT NULL,
+    offset       bigint NOT NULL,
+    published_at timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT published_pkey PRIMARY KEY (seq)
+);
+COMMENT ON TABLE published IS 'What a broker took from the outbox in the last hour, to be published again should the broker lose it';
+COMMENT ON COLUMN published.offset IS 'Where the broker said that it stored it';
+COMMENT ON COLUMN published.seq IS 'As in the outbox';
+CREATE INDEX published_at ON published USING brin (published_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON published TO ferrex_engine;
+
 CREATE TABLE relay (
     only_row   boolean NOT NULL DEFAULT true,
     journal_id bigint NOT NULL,
@@ -290,6 +311,23 @@ CREATE TABLE snapshot_part (
 COMMENT ON TABLE snapshot_part IS 'The bytes of a snapshot, a megabyte a row, by place; the format is that of domain/engine/src/snapshot';
 CREATE TRIGGER snapshot_part_is_never_changed BEFORE UPDATE OR TRUNCATE ON snapshot_part FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT INSERT, SELECT ON snapshot_part TO ferrex_engine;
+
+CREATE TABLE told (
+    topic       text NOT NULL,
+    partition   integer NOT NULL,
+    last_offset bigint NOT NULL,
+    CONSTRAINT told_pkey PRIMARY KEY (topic, partition)
+);
+COMMENT ON TABLE told IS 'The last place in each partition that a broker gave to an event of the journal';
+GRANT DELETE, INSERT, SELECT, UPDATE ON told TO ferrex_engine;
+
+CREATE TABLE told_upto (
+    journal_id bigint NOT NULL,
+    at         timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT told_upto_pkey PRIMARY KEY (journal_id)
+);
+COMMENT ON TABLE told_upto IS 'Where the relay was, a row a minute for an hour: from the oldest it tells again what a broker has lost';
+GRANT DELETE, INSERT, SELECT, UPDATE ON told_upto TO ferrex_engine;
 
 CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, account_ids integer[], account_owners uuid[], account_purposes smallint[], account_assets integer[], commands uuid[], fingerprints bigint[], ats timestamp with time zone[], row_references uuid[], debits integer[], credits integer[], assets integer[], reasons smallint[], kinds smallint[], refusals smallint[], lasts boolean[], amounts numeric[], holds uuid[], expiries timestamp with time zone[], places integer[], markets integer[], orders bigint[], others bigint[], prices bigint[], order_lots bigint[], lefts bigint[], displays bigint[], stops bigint[], order_flags integer[], fees numeric[], clients uuid[], order_details jsonb[])
  RETURNS void

@@ -118,6 +118,27 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON parked TO ferrex_signer;
 
 GRANT SELECT, USAGE ON parked_id_seq TO ferrex_signer;
 
+CREATE TABLE published (
+    seq          bigint NOT NULL,
+    id           uuid NOT NULL,
+    topic        text NOT NULL,
+    message_type text NOT NULL,
+    key          text NOT NULL,
+    at           timestamp with time zone NOT NULL,
+    source       text NOT NULL,
+    traceparent  text,
+    body         bytea NOT NULL,
+    partition    integer NOT NULL,
+    offset       bigint NOT NULL,
+    published_at timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT published_pkey PRIMARY KEY (seq)
+);
+COMMENT ON TABLE published IS 'What a broker took from the outbox in the last hour, to be published again should the broker lose it';
+COMMENT ON COLUMN published.offset IS 'Where the broker said that it stored it';
+COMMENT ON COLUMN published.seq IS 'As in the outbox';
+CREATE INDEX published_at ON published USING brin (published_at);
+GRANT DELETE, INSERT, SELECT, UPDATE ON published TO ferrex_signer;
+
 CREATE TABLE schema_migration (
     set_name   text NOT NULL,
     version    bigint NOT NULL,

@@ -9,7 +9,7 @@ use crate::embedded::{self, EmbeddedConfig};
 use crate::kafka::{self, KafkaConfig};
 use crate::request::Requester;
 use crate::transport::{Lag, Transport, Urgency};
-use crate::{Error, Outgoing, RequestError};
+use crate::{Error, Outgoing, Receipt, RequestError};
 
 /// Who speaks on the bus, and over what.
 #[derive(Clone, Debug)]
@@ -89,7 +89,10 @@ impl Bus {
     ///
     /// It waits as long as the broker is away: giving up and sending again in another order would break the order per
     /// key. Drop the future to stop waiting.
-    pub async fn publish(&self, messages: Vec<Outgoing>) -> Result<(), Error> {
+    ///
+    /// A broker's receipts come in the order of the messages; the embedded log, which is as durable as the services'
+    /// tables, gives none.
+    pub async fn publish(&self, messages: Vec<Outgoing>) -> Result<Vec<Receipt>, Error> {
         for message in &messages {
             message.check_size()?;
         }

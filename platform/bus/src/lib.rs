@@ -14,12 +14,13 @@
 //! - [`Bus::request`] asks and waits for the answer until a deadline. A request may be handled twice or after its asker
 //!   gave up, so what it causes must be idempotent by an id in its body. [`RequestError::TimedOut`] means unknown.
 //!
-//! Tables (in each service's schema, [`MIGRATIONS`]): `outbox`, `inbox`, `parked`. Tables of the embedded log (schema
+//! Tables (in each service's schema, [`MIGRATIONS`]): `outbox`, `published`, `inbox`, `parked`. Tables of the embedded log (schema
 //! `bus`, [`EMBEDDED`]): `topic`, `head`, `record`, `consumer_group`, `member`, `claim`.
 //!
 //! How it fails: without the broker events wait in the outbox and nothing else stops; without the service's database
 //! consumers wait and retry without counting; a position that the broker no longer has is an error that ends [`serve`],
-//! never a silent jump.
+//! never a silent jump. A broker that has lost what it had taken is noticed by its offsets ([`Marks`]): what it took in
+//! the last hour is published again, and readers begin at the beginning.
 //!
 //! On the wire it is CloudEvents in Kafka headers with a JSON body, and requests speak the headers of NestJS, so both
 //! kinds of service can share topics. A message without `ce_type` (from NestJS) goes to the handler that is alone on its
@@ -40,6 +41,7 @@ mod kafka;
 mod message;
 pub mod outbox;
 pub mod parked;
+mod receipts;
 mod request;
 mod router;
 mod schema;
@@ -53,6 +55,7 @@ pub use error::{Error, RequestError};
 pub use headers::Headers;
 pub use kafka::KafkaConfig;
 pub use message::{Delivery, Outgoing};
+pub use receipts::{Marks, Place, Receipt};
 pub use request::RequestContext;
 pub use router::{RetryPolicy, Router};
 pub use schema::{EMBEDDED, MIGRATIONS};

@@ -5,6 +5,9 @@
 //! publishes what is there, in order, and deletes it. One relay a schema is at work (an advisory lock on its
 //! connection), others stand by. A crash between publishing and deleting publishes again, in the same order, and the
 //! inboxes of the readers see to the rest.
+//!
+//! What a broker took is kept for an hour in the table `published`, with the places that it gave them. When a partition
+//! turns out to end before the last of them, all that went there within that hour is published again, before anything new.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -17,10 +20,11 @@ use ferrex_runtime::{Backoff, kill};
 use ferrex_time::Timestamp;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Bus, Error, Outgoing};
+use crate::{Bus, Error, Marks, Outgoing, Place, Receipt};
 
 /// Most messages published at once.
 const BATCH: i64 = 1_000;
@@ -35,6 +39,10 @@ const LOOK_AFTER_PUT: [Duration; 4] = [
 ];
 /// How long a batch that is being published at shutdown may take; given up, it is published again by the next relay.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
+/// How often a relay looks whether the broker still has what it took.
+const LOOK_FOR_LOSS_EVERY: Duration = Duration::from_secs(5);
+/// How often what the broker took long ago is forgotten.
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 /// How often a relay that stands by asks whether the other has gone.
 const STAND_BY: Duration = Duration::from_secs(1);
 
@@ -160,6 +168,13 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
             () = tokio::time::sleep(STAND_BY) => {}
         }
     }
+    let mut relay = Relay {
+        marks: marks(&mut connection).await?,
+        connection,
+        bus,
+        look_for_loss: Instant::now(),
+        forget: Instant::now(),
+    };
     let mut soon = LOOK_AFTER_PUT.iter();
     loop {
         let given_up = async {
@@ -167,7 +182,7 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
             tokio::time::sleep(FINISH_WITHIN).await;
         };
         let published = tokio::select! {
-            published = publish_batch(&mut connection, bus) => Some(published?),
+            published = relay.turn() => Some(published?),
             () = given_up => None,
         };
         let Some(published) = published else { break };
@@ -188,7 +203,7 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
             }
         }
     }
-    let _ = connection.close().await;
+    let _ = relay.connection.close().await;
     Ok(())
 }
 
@@ -214,40 +229,173 @@ struct OutboxRow {
     body: Vec<u8>,
 }
 
-/// Publishes the oldest messages and deletes them; answers how many. No transaction is open while the broker is slow.
-async fn publish_batch(connection: &mut PgConnection, bus: &Bus) -> Result<u64, Error> {
-    let rows: Vec<OutboxRow> = sqlx::query_as(
-        "SELECT seq, id, topic, message_type, key, at, source, traceparent, body FROM outbox ORDER BY seq LIMIT $1",
-    )
-    .bind(BATCH)
-    .fetch_all(&mut *connection)
-    .await
-    .doing("reading the outbox")?;
-    if rows.is_empty() {
-        return Ok(0);
+impl OutboxRow {
+    fn into_outgoing(self) -> Outgoing {
+        Outgoing {
+            id: MessageId::from_uuid(self.id),
+            topic: self.topic,
+            message_type: self.message_type,
+            key: self.key,
+            at: self.at,
+            source: self.source,
+            traceparent: self.traceparent,
+            body: self.body,
+        }
     }
-    let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-    let messages = rows
-        .into_iter()
-        .map(|row| Outgoing {
-            id: MessageId::from_uuid(row.id),
-            topic: row.topic,
-            message_type: row.message_type,
-            key: row.key,
-            at: row.at,
-            source: row.source,
-            traceparent: row.traceparent,
-            body: row.body,
-        })
-        .collect();
-    kill::point("outbox.before_publish");
-    bus.publish(messages).await?;
-    kill::point("outbox.after_publish");
-    sqlx::query("DELETE FROM outbox WHERE seq = ANY($1)")
-        .bind(&seqs)
-        .execute(&mut *connection)
+}
+
+/// The last place in each partition that a broker gave to what came from this outbox.
+async fn marks(connection: &mut PgConnection) -> Result<Marks, Error> {
+    let last: Vec<(String, i32, i64)> =
+        sqlx::query_as("SELECT topic, partition, max(\"offset\") FROM published GROUP BY topic, partition")
+            .fetch_all(connection)
+            .await
+            .doing("reading what was published")?;
+    let mark = |(topic, partition, offset)| ((topic, partition), offset);
+    Ok(last.into_iter().map(mark).collect())
+}
+
+/// The one that is at work.
+struct Relay<'a> {
+    connection: PgConnection,
+    bus: &'a Bus,
+    marks: Marks,
+    look_for_loss: Instant,
+    forget: Instant,
+}
+
+impl Relay<'_> {
+    /// Does what is due; answers how many new messages were published.
+    async fn turn(&mut self) -> Result<u64, Error> {
+        if Instant::now() >= self.look_for_loss {
+            let lost = self.marks.lost(self.bus).await?;
+            self.publish_again(lost).await?;
+            self.look_for_loss = Instant::now() + LOOK_FOR_LOSS_EVERY;
+        }
+        if Instant::now() >= self.forget {
+            sqlx::query("DELETE FROM published WHERE published_at < now() - interval '1 hour'")
+                .execute(&mut self.connection)
+                .await
+                .doing("forgetting what was published long ago")?;
+            self.forget = Instant::now() + FORGET_EVERY;
+        }
+        self.publish_batch().await
+    }
+
+    /// Publishes the oldest messages and takes them out of the outbox; answers how many. No transaction is open while the
+    /// broker is slow.
+    async fn publish_batch(&mut self) -> Result<u64, Error> {
+        let rows: Vec<OutboxRow> = sqlx::query_as(
+            "SELECT seq, id, topic, message_type, key, at, source, traceparent, body FROM outbox ORDER BY seq LIMIT $1",
+        )
+        .bind(BATCH)
+        .fetch_all(&mut self.connection)
         .await
-        .doing("deleting what is published")?;
-    kill::point("outbox.after_delete");
-    Ok(seqs.len() as u64)
+        .doing("reading the outbox")?;
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+        kill::point("outbox.before_publish");
+        let (receipts, lost) = self.publish(rows).await?;
+        kill::point("outbox.after_publish");
+        if receipts.is_empty() {
+            sqlx::query("DELETE FROM outbox WHERE seq = ANY($1)")
+                .bind(&seqs)
+                .execute(&mut self.connection)
+                .await
+                .doing("deleting what is published")?;
+        } else {
+            let (partitions, offsets) = columns(&receipts);
+            sqlx::query(
+                "WITH gone AS (DELETE FROM outbox WHERE seq = ANY($1) RETURNING *)
+                 INSERT INTO published (seq, id, topic, message_type, key, at, source, traceparent, body, partition, \"offset\")
+                 SELECT g.seq, g.id, g.topic, g.message_type, g.key, g.at, g.source, g.traceparent, g.body, r.partition, r.\"offset\"
+                   FROM gone g JOIN unnest($1::bigint[], $2::integer[], $3::bigint[]) AS r (seq, partition, \"offset\") USING (seq)
+                  ORDER BY g.seq",
+            )
+            .bind(&seqs)
+            .bind(partitions)
+            .bind(offsets)
+            .execute(&mut self.connection)
+            .await
+            .doing("moving what is published out of the outbox")?;
+        }
+        kill::point("outbox.after_delete");
+        self.publish_again(lost).await?;
+        Ok(seqs.len() as u64)
+    }
+
+    /// Publishes; answers with the receipts also the partitions that have gone back.
+    async fn publish(&mut self, rows: Vec<OutboxRow>) -> Result<(Vec<Receipt>, Vec<Place>), Error> {
+        let topics: Vec<String> = rows.iter().map(|row| row.topic.clone()).collect();
+        let messages = rows.into_iter().map(OutboxRow::into_outgoing).collect();
+        let receipts = self.bus.publish(messages).await?;
+        let stored = topics.iter().map(String::as_str).zip(receipts.iter().copied());
+        let lost = self.marks.note(stored);
+        Ok((receipts, lost))
+    }
+
+    /// Publishes what the broker took for these partitions and is still kept, in its order. A message that it has after all
+    /// comes twice, which inboxes see.
+    async fn publish_again(&mut self, lost: Vec<Place>) -> Result<(), Error> {
+        for (topic, partition) in lost {
+            self.marks.forget(&(topic.clone(), partition));
+            let mut upto = 0;
+            let mut messages = 0;
+            loop {
+                let rows: Vec<OutboxRow> = sqlx::query_as(
+                    "SELECT seq, id, topic, message_type, key, at, source, traceparent, body FROM published
+                      WHERE topic = $1 AND partition = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+                )
+                .bind(&topic)
+                .bind(partition)
+                .bind(upto)
+                .bind(BATCH)
+                .fetch_all(&mut self.connection)
+                .await
+                .doing("reading what was published")?;
+                let Some(last) = rows.last() else { break };
+                upto = last.seq;
+                messages += rows.len();
+                let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+                let (receipts, _) = self.publish(rows).await?;
+                if receipts.is_empty() {
+                    sqlx::query("DELETE FROM published WHERE seq = ANY($1)")
+                        .bind(&seqs)
+                        .execute(&mut self.connection)
+                        .await
+                        .doing("forgetting what went over another transport")?;
+                    continue;
+                }
+                let (partitions, offsets) = columns(&receipts);
+                sqlx::query(
+                    "UPDATE published p SET partition = r.partition, \"offset\" = r.\"offset\"
+                       FROM unnest($1::bigint[], $2::integer[], $3::bigint[]) AS r (seq, partition, \"offset\")
+                      WHERE p.seq = r.seq",
+                )
+                .bind(&seqs)
+                .bind(partitions)
+                .bind(offsets)
+                .execute(&mut self.connection)
+                .await
+                .doing("noting what was published again")?;
+            }
+            tracing::error!(
+                topic,
+                partition,
+                messages,
+                "the broker lost messages that it had taken; those of the last hour were published again"
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Receipts column by column.
+fn columns(receipts: &[Receipt]) -> (Vec<i32>, Vec<i64>) {
+    receipts
+        .iter()
+        .map(|receipt| (receipt.partition, receipt.offset))
+        .unzip()
 }

@@ -1,13 +1,20 @@
 use ferrex_postgres::{Migration, MigrationSet, SchemaSpec};
 
-/// What every service's schema needs to speak on the bus: `outbox`, `inbox`, `parked`.
+/// What every service's schema needs to speak on the bus: `outbox`, `published`, `inbox`, `parked`.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
     name: "bus",
-    migrations: &[Migration {
-        version: 1,
-        name: "outbox, inbox, parked",
-        sql: include_str!("migrations/service_1.sql"),
-    }],
+    migrations: &[
+        Migration {
+            version: 1,
+            name: "outbox, inbox, parked",
+            sql: include_str!("migrations/service_1.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "published",
+            sql: include_str!("migrations/service_2.sql"),
+        },
+    ],
 };
 
 const LOG: MigrationSet = MigrationSet {

@@ -10,7 +10,7 @@ use ferrex_time::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Error, Headers};
+use crate::{Error, Headers, Place, Receipt};
 
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -199,8 +199,11 @@ impl Lag {
 pub(crate) trait Transport: Send + Sync + 'static {
     /// Creates the topics that do not exist.
     async fn ensure_topics(&self, topics: &[String]) -> Result<(), Error>;
-    /// Publishes in the given order per key. An error leaves open which messages were stored.
-    async fn publish(&self, records: Vec<Record>, urgency: Urgency) -> Result<(), Error>;
+    /// Publishes in the given order per key. An error leaves open which messages were stored. Receipts come in the order of
+    /// the records, and none from a transport whose log cannot be lost without the services' own tables.
+    async fn publish(&self, records: Vec<Record>, urgency: Urgency) -> Result<Vec<Receipt>, Error>;
+    /// The offset that the next message of each partition will get; 0 for one that does not exist.
+    async fn ends(&self, places: &[Place]) -> Result<Vec<i64>, Error>;
     /// Joins a group.
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error>;
     /// Reads one partition of a topic, of the transport's choice, from its end on.

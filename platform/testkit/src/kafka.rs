@@ -124,6 +124,11 @@ ssl.keystore.password=changeit
         must(self.server.lock().await.start_again().await);
     }
 
+    /// Removes all messages of a topic from its disk while it is stopped.
+    pub async fn lose(&self, topic: &str) {
+        must(self.server.lock().await.lose(topic));
+    }
+
     /// Makes it find its disk full; started again it has room.
     pub async fn fill_disk(&self) {
         must(self.server.lock().await.limit_files(1));

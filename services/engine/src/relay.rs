@@ -3,17 +3,21 @@
 //! Fresh batches come from the owner's memory, all that wait at once; what was missed (after a restart, or while the bus
 //! was away) is read from the journal by id, which is safe because a single writer commits ids in order. The cursor is
 //! stored after publishing. A message's id is derived from its command's, so the readers' inboxes see a repetition as one.
+//!
+//! The last place that a broker gave to an event is kept too, for each partition. When one turns out to end before it
+//! (F67), the cursor goes back to where it was an hour ago, and the journal is told again from there.
 
 use std::time::Duration;
 
-use ferrex_bus::Bus;
+use ferrex_bus::{Bus, Marks, Place, Receipt};
 use ferrex_engine_core::{Batch, JournalRow};
 use ferrex_postgres::Db;
 use ferrex_runtime::{Backoff, kill};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::error::Doing as _;
 use crate::shared::Shared;
 use crate::telling::{Teller, whole};
 use crate::{Error, store};
@@ -28,6 +32,8 @@ const PAGE: u64 = 5_000;
 const APART: Duration = Duration::from_millis(5);
 /// So many rows are what one or two commands have.
 const FEW: usize = 8;
+/// How often it is looked whether the broker still has what it took.
+const LOOK_FOR_LOSS_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait for a batch before the journal is compared with the cursor.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -67,6 +73,9 @@ impl Relay {
             cursor: 0,
             teller: Teller::default(),
             accounts_upto: 0,
+            marks: Marks::default(),
+            lost: Vec::new(),
+            look_for_loss: Instant::now(),
         };
         let running = AbortOnDropHandle::new(tokio::spawn(run(telling, fresh, end)));
         Self {
@@ -90,6 +99,10 @@ struct Telling {
     cursor: u64,
     teller: Teller,
     accounts_upto: u32,
+    marks: Marks,
+    /// Partitions whose broker has lost events.
+    lost: Vec<Place>,
+    look_for_loss: Instant,
 }
 
 async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: watch::Receiver<u64>) {
@@ -100,8 +113,10 @@ async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: wa
         let turn = async {
             if !started {
                 telling.cursor = store::relay_cursor(telling.shared.db.pool()).await?;
+                telling.marks = store::relay_marks(telling.shared.db.pool()).await?;
                 started = true;
             }
+            telling.make_good().await?;
             if waiting.is_empty() {
                 match timeout(IDLE, fresh.recv_many(&mut waiting, TOGETHER)).await {
                     Ok(0) => return Ok(false),
@@ -153,6 +168,32 @@ async fn read_page(db: &Db, after: u64, end: u64) -> Result<Vec<JournalRow>, Err
 }
 
 impl Telling {
+    /// Looks now and then whether the broker still has what it took, and goes back to tell again what it has not.
+    async fn make_good(&mut self) -> Result<(), Error> {
+        if Instant::now() >= self.look_for_loss {
+            let mut tx = self.shared.db.begin().await?;
+            store::remember_relay_cursor(&mut tx).await?;
+            tx.commit().await.doing("committing where the relay is")?;
+            let lost = self.marks.lost(&self.bus).await.map_err(Error::Publish)?;
+            self.lost.extend(lost);
+            self.look_for_loss = Instant::now() + LOOK_FOR_LOSS_EVERY;
+        }
+        if self.lost.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.shared.db.begin().await?;
+        let row = store::tell_again(&mut tx).await?;
+        tx.commit().await.doing("committing how far the bus is told")?;
+        tracing::error!(
+            partitions = ?self.lost,
+            row,
+            "the broker lost events that it had taken; the journal is told again from after this row"
+        );
+        (self.cursor, self.marks) = (row, Marks::default());
+        self.lost.clear();
+        Ok(())
+    }
+
     /// Publishes batches, those that follow each other together.
     async fn tell(&mut self, committed: &[Committed]) -> Result<(), Error> {
         for follow_each_other in committed.chunk_by(|batch, next| batch.upto() == next.previous) {
@@ -195,20 +236,25 @@ impl Telling {
 
     /// Publishes runs of rows that follow one another.
     async fn publish(&mut self, runs: &[&[JournalRow]]) -> Result<(), Error> {
+        let Some(last) = runs.last().and_then(|rows| rows.last()) else {
+            return Ok(());
+        };
         let mut messages = Vec::new();
         for rows in runs {
             self.learn_missing(rows).await?;
             messages.extend(self.teller.messages(rows)?);
         }
+        let topics: Vec<String> = messages.iter().map(|message| message.topic.clone()).collect();
+        let mut receipts = Vec::new();
         if !messages.is_empty() {
             kill::point("engine.before_publish");
-            self.bus.publish(messages).await.map_err(Error::Publish)?;
+            receipts = self.bus.publish(messages).await.map_err(Error::Publish)?;
             kill::point("engine.after_publish");
         }
-        let last = runs.last().and_then(|rows| rows.last());
-        let reached = last.map_or(self.cursor, |row| row.id);
-        store::set_relay_cursor(self.shared.db.pool(), reached).await?;
-        self.cursor = reached;
+        let taken: Vec<(&str, Receipt)> = topics.iter().map(String::as_str).zip(receipts).collect();
+        self.lost.extend(self.marks.note(taken.iter().copied()));
+        store::set_relay_cursor(self.shared.db.pool(), last.id, &taken).await?;
+        self.cursor = last.id;
         Ok(())
     }
 

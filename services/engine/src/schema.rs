@@ -26,6 +26,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "snapshots",
             sql: include_str!("../migrations/0004_snapshots.sql"),
         },
+        Migration {
+            version: 5,
+            name: "told",
+            sql: include_str!("../migrations/0005_told.sql"),
+        },
     ],
 };
 

@@ -89,7 +89,8 @@ impl Rebalancing {
     }
 
     /// Where to start in each partition: at the committed position, and at the beginning where there is none. A group that
-    /// is new has missed nothing then, and one whose positions expired handles nothing twice thanks to its inbox.
+    /// is new has missed nothing then, and one whose positions expired handles nothing twice thanks to its inbox. Nor does
+    /// one whose position lies behind the end: the broker lost messages, and those that come again come before it.
     fn starts(
         &self,
         consumer: &BaseConsumer<Self>,
@@ -106,11 +107,20 @@ impl Rebalancing {
         };
         let mut starts = TopicPartitionList::new();
         for element in committed.elements() {
+            let (topic, number) = (element.topic(), element.partition());
             let position = match element.offset() {
+                Offset::Offset(position) if is_behind_the_end(consumer, topic, number, position) => {
+                    tracing::error!(
+                        topic,
+                        partition = number,
+                        position,
+                        "the broker lost messages that were handled, beginning with the first that it has"
+                    );
+                    None
+                }
                 Offset::Offset(position) => Some(position),
                 _ => None,
             };
-            let (topic, number) = (element.topic(), element.partition());
             let start = position.map_or(Offset::Beginning, Offset::Offset);
             starts.add_partition_offset(topic, number, start)?;
             self.positions().start(Partition::new(topic, number), position);
@@ -146,6 +156,23 @@ impl Rebalancing {
             && !lost
         {
             commit(consumer, &positions, CommitMode::Sync);
+        }
+    }
+}
+
+/// Whether a partition is known to end before a position.
+fn is_behind_the_end(
+    consumer: &BaseConsumer<Rebalancing>,
+    topic: &str,
+    partition: i32,
+    position: i64,
+) -> bool {
+    match consumer.fetch_watermarks(topic, partition, ASK_WITHIN) {
+        Ok((_, end)) => position > end,
+        Err(error) => {
+            // If it is, reading from there fails, and the member that joins next asks again.
+            tracing::debug!(%error, topic, partition, "asking for the end of a partition failed");
+            false
         }
     }
 }

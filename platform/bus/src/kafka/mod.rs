@@ -19,8 +19,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::Error;
 use crate::transport::{Lag, Load, Record, Sink, Subscription, Tail, Transport, Urgency};
+use crate::{Error, Place, Receipt};
 use clients::{Clients, OffThread};
 use topics::Topics;
 
@@ -110,11 +110,18 @@ impl Kafka {
         }
     }
 
-    async fn deliver(&self, futures: Vec<DeliveryFuture>) -> Result<(), Error> {
+    async fn deliver(&self, futures: Vec<DeliveryFuture>) -> Result<Vec<Receipt>, Error> {
         let mut first = None;
+        let mut receipts = Vec::with_capacity(futures.len());
         for future in futures {
             let error = match future.await {
-                Ok(Ok(_)) => continue,
+                Ok(Ok(stored)) => {
+                    receipts.push(Receipt {
+                        partition: stored.partition,
+                        offset: stored.offset,
+                    });
+                    continue;
+                }
                 Ok(Err((error, message))) => {
                     if is_unknown_topic(&error) {
                         self.topics.forget(rdkafka::Message::topic(&message));
@@ -125,7 +132,9 @@ impl Kafka {
             };
             first.get_or_insert(error);
         }
-        first.map_or(Ok(()), |error| Err(Error::kafka("publishing to Kafka")(error)))
+        first.map_or(Ok(receipts), |error| {
+            Err(Error::kafka("publishing to Kafka")(error))
+        })
     }
 }
 
@@ -171,7 +180,7 @@ impl Transport for Kafka {
         self.topics.ensure(topics).await
     }
 
-    async fn publish(&self, records: Vec<Record>, urgency: Urgency) -> Result<(), Error> {
+    async fn publish(&self, records: Vec<Record>, urgency: Urgency) -> Result<Vec<Receipt>, Error> {
         // Answers go to topics of their askers, which may not be ours to create.
         let mut topics: Vec<String> = records
             .iter()
@@ -199,6 +208,10 @@ impl Transport for Kafka {
             self.replace_if_fatal(urgency, &producer);
         }
         refused.map_or(outcome, Err)
+    }
+
+    async fn ends(&self, places: &[Place]) -> Result<Vec<i64>, Error> {
+        self.topics.ends(places).await
     }
 
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error> {

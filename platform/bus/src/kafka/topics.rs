@@ -10,9 +10,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use tokio::time::Instant;
 
 use super::clients::OffThread;
-use super::{ASK_WITHIN, blocking};
-use crate::Error;
+use super::{ASK_WITHIN, blocking, is_unknown_topic};
 use crate::transport::retention_hours;
+use crate::{Error, Place};
 
 /// How long a created topic may take to be seen by the broker we ask.
 const APPEAR_WITHIN: Duration = Duration::from_secs(10);
@@ -137,6 +137,30 @@ impl Topics {
             }
         }
         Ok(missing)
+    }
+
+    /// The offset that the next message of each partition will get; 0 for one that is gone, whose topic is looked for again
+    /// when it is used.
+    pub async fn ends(&self, places: &[Place]) -> Result<Vec<i64>, Error> {
+        let (admin, wanted) = (Arc::clone(&self.admin), places.to_vec());
+        let ends = blocking(move || {
+            let end = |(topic, partition): &Place| match admin
+                .inner()
+                .fetch_watermarks(topic, *partition, ASK_WITHIN)
+            {
+                Ok((_, end)) => Ok(Some(end)),
+                Err(error) if is_unknown_topic(&error) => Ok(None),
+                Err(error) => Err(Error::kafka("asking for the end of a partition")(error)),
+            };
+            wanted.iter().map(end).collect::<Result<Vec<_>, _>>()
+        })
+        .await?;
+        for ((topic, _), end) in places.iter().zip(&ends) {
+            if end.is_none() {
+                self.forget(topic);
+            }
+        }
+        Ok(ends.into_iter().map(Option::unwrap_or_default).collect())
     }
 
     /// Whether the broker answers, and every topic that was used from here is still there and may be used.

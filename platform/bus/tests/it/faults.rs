@@ -33,17 +33,8 @@ fn admin(world: &World) -> AdminClient<DefaultClientContext> {
     client(world).create().unwrap()
 }
 
-async fn numbers(world: &World, count: usize) -> Vec<i64> {
-    let effects = world.effects_reach(count).await;
-    effects.into_iter().map(|effect| effect.number).collect()
-}
-
 async fn waiting(world: &World) -> i64 {
     outbox::backlog(&world.db).await.unwrap().messages
-}
-
-async fn drained(world: &World) {
-    eventually(SOON, || async { waiting(world).await == 0 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,10 +67,10 @@ async fn f060_a_slow_broker_and_lost_receipts_change_nothing() {
         let dropped = u64::try_from(round).unwrap() + 1;
         eventually(SOON, || async { proxy.dropped() >= dropped }).await;
     }
-    drained(&world).await;
+    world.drained().await;
     let bus = world.bus().await;
     world.caught_up(&bus, "f060", Happened::TOPIC).await;
-    assert_eq!(numbers(&world, 13).await, (0..13).collect::<Vec<_>>());
+    assert_eq!(world.numbers(13).await, (0..13).collect::<Vec<_>>());
     // The producer is idempotent: the broker stored none of them twice.
     let lag = bus.lag("f060", &[Happened::TOPIC]).await.unwrap();
     assert_eq!(lag.iter().map(|lag| lag.end).sum::<i64>(), 13, "{lag:?}");
@@ -194,7 +185,7 @@ async fn f065_ten_megabytes_of_others_are_parked_and_the_rest_goes_on() {
     .await
     .unwrap();
     let replica = world.replica(writing!("f065_large", Happened, "a")).await;
-    assert_eq!(numbers(&world, 2).await, [2, 4]);
+    assert_eq!(world.numbers(2).await, [2, 4]);
     world.caught_up(&bus, "f065_large", Happened::TOPIC).await;
     let parked = ferrex_bus::parked::list(&world.db, 0, 10).await.unwrap();
     let seen: Vec<(&str, bool)> = parked
@@ -254,7 +245,7 @@ async fn f068_a_hanging_transaction_of_others_shows_as_lag_and_passes() {
     })
     .await
     .unwrap();
-    assert_eq!(numbers(&world, 2).await, [1, 2]);
+    assert_eq!(world.numbers(2).await, [1, 2]);
     assert_eq!(
         ferrex_bus::parked::count(&world.db).await.unwrap(),
         0,
@@ -274,7 +265,7 @@ async fn f069_a_full_disk_of_the_broker_leaves_messages_in_the_outbox() {
         world.put(&event("k", &Happened { number })).await;
     }
     world.effects_reach(20).await;
-    drained(&world).await;
+    world.drained().await;
     kafka.fill_disk().await;
     for number in 20..60 {
         world.put(&event("k", &Happened { number })).await;
@@ -286,8 +277,8 @@ async fn f069_a_full_disk_of_the_broker_leaves_messages_in_the_outbox() {
     assert_eq!(world.effects().await.len(), 20);
     kafka.kill9().await;
     kafka.start_again().await;
-    assert_eq!(numbers(&world, 60).await, (0..60).collect::<Vec<_>>());
-    drained(&world).await;
+    assert_eq!(world.numbers(60).await, (0..60).collect::<Vec<_>>());
+    world.drained().await;
     relay.leave().await;
     replica.leave().await;
 }
@@ -323,7 +314,7 @@ async fn f071_a_deleted_topic_is_told_and_used_again_when_it_is_back() {
     bus.publish(vec![event("k", &Happened { number: 2 })])
         .await
         .unwrap();
-    assert_eq!(numbers(&world, 2).await, [1, 2]);
+    assert_eq!(world.numbers(2).await, [1, 2]);
     replica.leave().await;
 }
 
@@ -376,8 +367,8 @@ async fn f071_who_may_not_use_a_topic_is_told_and_what_it_has_to_say_waits() {
     world.transport = of_user("admin");
     let replica = world.replica(writing!("f071_denied", Happened, "b")).await;
     let relay = world.relay().await;
-    assert_eq!(numbers(&world, 1).await, [1]);
-    drained(&world).await;
+    assert_eq!(world.numbers(1).await, [1]);
+    world.drained().await;
     relay.leave().await;
     replica.leave().await;
 }

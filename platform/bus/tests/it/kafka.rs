@@ -6,6 +6,8 @@ use ferrex_bus::{Bus, Error, Router, TransportConfig};
 use ferrex_contracts::{Message, Request};
 use ferrex_fault::{Fault, Kind};
 use ferrex_testkit::{Kafka, eventually};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -94,25 +96,107 @@ async fn f059_the_outbox_drains_in_order_after_the_broker_was_gone() {
     replica.leave().await;
 }
 
+/// The broker has removed messages that the group has not handled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f066_a_position_the_broker_does_not_have_stops_the_consumer() {
     message!(Happened, "f066");
     let world = World::kafka().await;
     let bus = world.bus().await;
-    bus.publish(vec![event("k", &Happened { number: 1 })])
-        .await
+    let messages = (0..3).map(|number| event("k", &Happened { number })).collect();
+    let receipts = bus.publish(messages).await.unwrap();
+    let (brokers, topic) = (brokers(&world), Happened::TOPIC.to_owned());
+    rewind(brokers.clone(), "f066".to_owned(), topic.clone()).await;
+    let mut before = TopicPartitionList::new();
+    before
+        .add_partition_offset(&topic, receipts[0].partition, Offset::Offset(2))
         .unwrap();
-    set_positions(
-        brokers(&world),
-        "f066".to_owned(),
-        Happened::TOPIC.to_owned(),
-        1_000,
-    )
-    .await;
+    let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
+        .set("bootstrap.servers", &brokers)
+        .create()
+        .unwrap();
+    admin.delete_records(&before, &AdminOptions::new()).await.unwrap();
     let replica = world.replica(writing!("f066", Happened, "a")).await;
     let ended = tokio::time::timeout(SOON, replica.task).await.unwrap().unwrap();
     assert!(matches!(ended, Err(Error::PositionLost { .. })), "{ended:?}");
     assert_eq!(world.effects().await, []);
+}
+
+/// Some of the messages were handled, some were not, and the group's position lies behind the end of what is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f067_what_a_broker_lost_is_published_again_and_takes_effect_once() {
+    message!(Happened, "f067");
+    let kafka = Kafka::start().await;
+    let world = World::kafka_at(kafka.brokers()).await;
+    let put = async |numbers: std::ops::Range<i64>| {
+        for number in numbers {
+            world.put(&event("k", &Happened { number })).await;
+        }
+    };
+    let relay = world.relay().await;
+    let replica = world.replica(writing!("f067", Happened, "a")).await;
+    put(0..10).await;
+    world.effects_reach(10).await;
+    world.caught_up(&world.bus().await, "f067", Happened::TOPIC).await;
+    replica.leave().await;
+    put(10..20).await;
+    world.drained().await;
+
+    kafka.stop().await;
+    kafka.lose(Happened::TOPIC).await;
+    kafka.start_again().await;
+    let replica = world.replica(writing!("f067", Happened, "a")).await;
+    assert_eq!(world.numbers(20).await, (0..20).collect::<Vec<_>>());
+    put(20..25).await;
+    assert_eq!(world.numbers(25).await, (0..25).collect::<Vec<_>>());
+    relay.leave().await;
+
+    // A relay that was not there when it happened.
+    put(25..30).await;
+    let relay = world.relay().await;
+    world.numbers(30).await;
+    world.drained().await;
+    relay.leave().await;
+    replica.leave().await;
+    kafka.kill9().await;
+    kafka.lose(Happened::TOPIC).await;
+    kafka.start_again().await;
+    put(30..31).await;
+    let relay = world.relay().await;
+    world.drained().await;
+    let bus = world.bus().await;
+    let lag = bus.lag("f067", &[Happened::TOPIC]).await.unwrap();
+    assert_eq!(lag.iter().map(|lag| lag.end).sum::<i64>(), 31, "{lag:?}");
+    let replica = world.replica(writing!("f067", Happened, "a")).await;
+    assert_eq!(world.numbers(31).await, (0..31).collect::<Vec<_>>());
+    relay.leave().await;
+    replica.leave().await;
+}
+
+/// What the broker has and what is told of long ago is not published again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f067_a_broker_that_comes_back_with_everything_is_sent_nothing_twice() {
+    message!(Happened, "f067-whole");
+    let kafka = Kafka::start().await;
+    let world = World::kafka_at(kafka.brokers()).await;
+    let relay = world.relay().await;
+    for number in 0..10 {
+        world.put(&event("k", &Happened { number })).await;
+    }
+    world.drained().await;
+    kafka.stop().await;
+    kafka.start_again().await;
+    relay.leave().await;
+    world.put(&event("k", &Happened { number: 10 })).await;
+    let relay = world.relay().await;
+    world.drained().await;
+    relay.leave().await;
+    let lag = world
+        .bus()
+        .await
+        .lag("f067-whole", &[Happened::TOPIC])
+        .await
+        .unwrap();
+    assert_eq!(lag.iter().map(|lag| lag.end).sum::<i64>(), 11, "{lag:?}");
 }
 
 /// A message as NestJS's client writes it.

@@ -179,6 +179,25 @@ impl World {
         .await
     }
 
+    /// The numbers of the effects, once there are so many.
+    pub async fn numbers(&self, count: usize) -> Vec<i64> {
+        let effects = self.effects_reach(count).await;
+        effects.into_iter().map(|effect| effect.number).collect()
+    }
+
+    /// Waits until everything in the outbox is published.
+    pub async fn drained(&self) {
+        eventually(SOON, || async {
+            let backlog = outbox::backlog(&self.db).await.unwrap();
+            if backlog.messages == 0 {
+                Ok(())
+            } else {
+                Err(backlog)
+            }
+        })
+        .await;
+    }
+
     /// Waits until the group has nothing to do.
     pub async fn caught_up(&self, bus: &Bus, group: &str, topic: &str) {
         eventually(SOON, || async {

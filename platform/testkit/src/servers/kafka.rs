@@ -127,6 +127,21 @@ impl KafkaServer {
             .map_or(Ok(()), |process| process.limit_files(bytes))
     }
 
+    /// Removes all messages of a topic from the disk of a broker that is stopped, as if it had been replaced.
+    pub fn lose(&self, topic: &str) -> Result<(), Error> {
+        let data = self.options.dir.join("data");
+        let failed = |error| Error::io(format!("removing {topic} from {}", data.display()))(error);
+        for entry in std::fs::read_dir(&data).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name();
+            let partition = name.to_str().and_then(|name| name.rsplit_once('-'));
+            if partition.is_some_and(|(name, _)| name == topic) {
+                std::fs::remove_dir_all(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     fn properties_file(&self) -> PathBuf {
         self.options.dir.join("server.properties")
     }

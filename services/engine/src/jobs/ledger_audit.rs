@@ -74,6 +74,7 @@ impl LedgerAudit {
         };
         let id = MessageId::new_at(self.clock.unix_ms());
         let message = Outgoing::event("engine", id, "ledger", self.clock.now(), &event);
-        Ok(self.bus.publish(vec![message]).await?)
+        self.bus.publish(vec![message]).await?;
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-use sqlx::PgExecutor;
+use ferrex_bus::{Marks, Receipt};
+use sqlx::{PgConnection, PgExecutor};
 
 use super::natural;
 use crate::Error;
@@ -13,12 +14,76 @@ pub(crate) async fn relay_cursor(db: impl PgExecutor<'_>) -> Result<u64, Error> 
     natural(id, "journal_id", "relay")
 }
 
-/// Moves it forward, never back: a former owner may still be publishing.
-pub(crate) async fn set_relay_cursor(db: impl PgExecutor<'_>, id: u64) -> Result<(), Error> {
-    sqlx::query("UPDATE relay SET journal_id = $1 WHERE journal_id < $1")
-        .bind(id.cast_signed())
-        .execute(db)
+/// Moves it forward, never back: a former owner may still be publishing. Beside it stands where the broker stored what was
+/// told.
+pub(crate) async fn set_relay_cursor(
+    db: impl PgExecutor<'_>,
+    id: u64,
+    taken: &[(&str, Receipt)],
+) -> Result<(), Error> {
+    let topics: Vec<&str> = taken.iter().map(|(topic, _)| *topic).collect();
+    let (partitions, offsets): (Vec<i32>, Vec<i64>) = taken
+        .iter()
+        .map(|(_, receipt)| (receipt.partition, receipt.offset))
+        .unzip();
+    sqlx::query(
+        "WITH moved AS (UPDATE relay SET journal_id = $1 WHERE journal_id < $1)
+         INSERT INTO told (topic, partition, last_offset)
+         SELECT t.topic, t.partition, max(t.last_offset)
+           FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS t (topic, partition, last_offset)
+          GROUP BY t.topic, t.partition
+          ORDER BY t.topic, t.partition
+         ON CONFLICT (topic, partition) DO UPDATE SET last_offset = excluded.last_offset",
+    )
+    .bind(id.cast_signed())
+    .bind(topics)
+    .bind(partitions)
+    .bind(offsets)
+    .execute(db)
+    .await
+    .map(drop)
+    .doing("moving the relay's row")
+}
+
+/// The last place in each partition that a broker gave to an event of the journal.
+pub(crate) async fn relay_marks(db: impl PgExecutor<'_>) -> Result<Marks, Error> {
+    let last: Vec<(String, i32, i64)> = sqlx::query_as("SELECT topic, partition, last_offset FROM told")
+        .fetch_all(db)
+        .await
+        .doing("reading what was told")?;
+    let mark = |(topic, partition, offset)| ((topic, partition), offset);
+    Ok(last.into_iter().map(mark).collect())
+}
+
+/// Remembers once a minute where the relay is, for an hour.
+pub(crate) async fn remember_relay_cursor(connection: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO told_upto (journal_id)
+         SELECT journal_id FROM relay
+          WHERE NOT EXISTS (SELECT FROM told_upto WHERE at > now() - interval '1 minute')
+         ON CONFLICT (journal_id) DO UPDATE SET at = excluded.at",
+    )
+    .execute(&mut *connection)
+    .await
+    .doing("remembering the relay's row")?;
+    sqlx::query("DELETE FROM told_upto WHERE at < now() - interval '1 hour'")
+        .execute(connection)
         .await
         .map(drop)
-        .doing("moving the relay's row")
+        .doing("forgetting where the relay was")
+}
+
+/// Moves the relay's row back to where it was an hour ago, and forgets what was told; answers where it is now.
+pub(crate) async fn tell_again(connection: &mut PgConnection) -> Result<u64, Error> {
+    let id: i64 = sqlx::query_scalar(
+        "UPDATE relay SET journal_id = least(journal_id, (SELECT min(journal_id) FROM told_upto)) RETURNING journal_id",
+    )
+    .fetch_one(&mut *connection)
+    .await
+    .doing("moving the relay's row back")?;
+    sqlx::query("DELETE FROM told")
+        .execute(connection)
+        .await
+        .doing("forgetting what was told")?;
+    natural(id, "journal_id", "relay")
 }

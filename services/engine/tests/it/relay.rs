@@ -1,10 +1,14 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
-use ferrex_bus::{Bus, BusConfig, EMBEDDED, EmbeddedConfig, TransportConfig};
+use ferrex_bus::{Bus, BusConfig, EMBEDDED, EmbeddedConfig, KafkaConfig, Router, TransportConfig};
+use ferrex_contracts::Message as _;
 use ferrex_contracts::engine::JournalCommitted;
 use ferrex_engine::Config;
-use ferrex_postgres::{DbConfig, provision};
-use ferrex_testkit::{TestDb, eventually};
+use ferrex_ids::CommandId;
+use ferrex_postgres::{Db, DbConfig, provision};
+use ferrex_runtime::CancellationToken;
+use ferrex_testkit::{Kafka, TestDb, eventually};
 use ferrex_time::SystemClock;
 use futures::future::join_all;
 use secrecy::SecretString;
@@ -151,4 +155,58 @@ async fn i11_batches_that_wait_together_are_told_in_the_order_of_the_journal() {
         .collect();
     all.sort_unstable();
     assert_eq!(all, sequences, "each command is told, and once");
+}
+
+/// A consumer that begins after the loss hears of every command.
+#[tokio::test(flavor = "multi_thread")]
+async fn f067_a_broker_that_lost_events_is_told_the_journal_again() {
+    let db = database().await;
+    let pool = look(&db).await;
+    let kafka = Kafka::start().await;
+    let config = BusConfig::new(
+        "engine",
+        TransportConfig::Kafka(KafkaConfig::new(kafka.brokers())),
+    );
+    let bus = Bus::connect(&config, SystemClock::shared()).await.unwrap();
+    let engine = start_with(&db, Config::default(), Some(bus.clone())).await;
+    let alice = new_id();
+    let mut applied = BTreeSet::new();
+    for amount in 1..=10 {
+        let command = deposit(alice, amount);
+        assert!(submit(&engine.client, &command).await.is_applied());
+        applied.insert(command.id);
+    }
+    eventually(SOON, || async {
+        let cursor: i64 = sqlx::query_scalar("SELECT journal_id FROM engine.relay")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        (cursor == 10).then_some(()).ok_or(cursor)
+    })
+    .await;
+
+    kafka.stop().await;
+    kafka.lose(JournalCommitted::TOPIC).await;
+    kafka.start_again().await;
+    let command = deposit(alice, 11);
+    assert!(submit(&engine.client, &command).await.is_applied());
+    applied.insert(command.id);
+
+    let heard: Arc<Mutex<BTreeSet<CommandId>>> = Arc::default();
+    let hearing = Arc::clone(&heard);
+    let router = Router::new("listener").on_event::<JournalCommitted, _>(move |_, event, _| {
+        hearing.lock().unwrap().insert(event.command);
+        Box::pin(async { Ok(()) })
+    });
+    let (own, shutdown) = (Db::connect(&login(&db)).await.unwrap(), CancellationToken::new());
+    let stopped = shutdown.clone();
+    let listening = tokio::spawn(async move { ferrex_bus::serve(&bus, &own, router, stopped).await });
+    eventually(SOON, || async {
+        let heard = heard.lock().unwrap();
+        (*heard == applied).then_some(()).ok_or(heard.len())
+    })
+    .await;
+    shutdown.cancel();
+    listening.await.unwrap().unwrap();
+    finish(engine, &db).await;
 }

@@ -1,20 +1,7 @@
 use ferrex_bus::outbox;
 use ferrex_contracts::Message;
-use ferrex_testkit::eventually;
 
-use crate::world::{SOON, World, event, message, writing};
-
-async fn drained(world: &World) {
-    eventually(SOON, || async {
-        let backlog = outbox::backlog(&world.db).await.unwrap();
-        if backlog.messages == 0 {
-            Ok(())
-        } else {
-            Err(backlog)
-        }
-    })
-    .await;
-}
+use crate::world::{World, event, message, writing};
 
 pub async fn f003_what_was_committed_before_a_crash_is_published_later(world: World) {
     message!(Happened, "f003");
@@ -33,7 +20,7 @@ pub async fn f003_what_was_committed_before_a_crash_is_published_later(world: Wo
         .map(|effect| effect.number)
         .collect();
     assert_eq!(numbers, (0..10).collect::<Vec<_>>());
-    drained(&world).await;
+    world.drained().await;
     relay.leave().await;
     replica.leave().await;
 }
@@ -50,7 +37,7 @@ pub async fn f004_publishing_again_has_one_effect(world: World) {
     bus.publish(messages).await.unwrap();
     world.effects_reach(10).await;
     let relay = world.relay().await;
-    drained(&world).await;
+    world.drained().await;
     world.caught_up(&bus, "f004", Happened::TOPIC).await;
     let ends: i64 = bus
         .lag("f004", &[Happened::TOPIC])
@@ -107,7 +94,7 @@ pub async fn relays_that_crash_lose_nothing_and_keep_order(world: World) {
     };
     let ((), relay) = tokio::join!(writing, crashing);
     let effects = world.effects_reach(usize::try_from(MESSAGES).unwrap()).await;
-    drained(&world).await;
+    world.drained().await;
     world
         .caught_up(&world.bus().await, "crash", Happened::TOPIC)
         .await;

@@ -8,12 +8,16 @@ use ferrex_postgres::{DbConfig, provision};
 use ferrex_testkit::{Postgres, TestDb};
 use secrecy::SecretString;
 use sqlx::{Connection as _, PgConnection};
+use tokio::time::{Duration, Instant};
 
 use super::load::{self, ACCOUNTS, ASSET, FUNDS, Load, Tally, user};
 use crate::effort::Effort;
 use crate::engine::{Running, fund};
 use crate::pairs::Run;
 use crate::window::Window;
+
+/// How long the tables may take to catch up with the journal.
+const PROJECTED_WITHIN: Duration = Duration::from_mins(1);
 
 pub(super) struct Ours {
     pub client: EngineClient,
@@ -78,6 +82,12 @@ async fn end_of_journal(superuser: &mut PgConnection) -> anyhow::Result<i64> {
         .await?)
 }
 
+async fn projected(superuser: &mut PgConnection) -> anyhow::Result<i64> {
+    Ok(sqlx::query_scalar("SELECT journal_id FROM engine.projection")
+        .fetch_one(superuser)
+        .await?)
+}
+
 /// Each command has one row, as many as were acknowledged, and people have together what they were given.
 async fn check(superuser: &mut PgConnection, before: i64, tally: Tally) -> anyhow::Result<()> {
     let (moves, refusals, commands): (i64, i64, i64) = sqlx::query_as(
@@ -96,6 +106,15 @@ async fn check(superuser: &mut PgConnection, before: i64, tally: Tally) -> anyho
         (moves, refusals, commands) == (tally.applied, tally.refused, tally.applied + tally.refused),
         "{tally:?} was acknowledged; {moves} transfers and {refusals} refusals of {commands} commands stand in the journal"
     );
+    // Transfers leave the sum as it is, but the funding must be in it.
+    let deadline = Instant::now() + PROJECTED_WITHIN;
+    while projected(superuser).await? < before {
+        ensure!(
+            Instant::now() < deadline,
+            "the projection does not reach row {before}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let total: String = sqlx::query_scalar(
         "SELECT sum(total)::text FROM engine.balance b JOIN engine.account a ON a.id = b.account WHERE a.purpose = $1",
     )

@@ -21,7 +21,7 @@ pub struct Config {
     pub lease_ms: u64,
     /// How often a standby looks at journal and lease, in milliseconds.
     pub follow_ms: u64,
-    /// How often balances and holds are projected into tables, in milliseconds.
+    /// How often balances and holds are projected into tables, in milliseconds; less often when that takes long.
     pub projection_ms: u64,
     /// After how many journal rows a standby makes a snapshot; an owner without a standby makes one after twice as many.
     pub snapshot_rows: u64,

@@ -244,7 +244,7 @@ impl<'a> Owner<'a> {
         if !self.lock_held {
             self.lock_held = store::hold_lock(&mut self.connection).await?;
         }
-        self.projector.start(&mut self.engine);
+        self.projector.start_when_due(&mut self.engine);
         metrics::gauge!("engine_accounts").set(gauge(self.engine.ledger().account_count()));
         metrics::gauge!("engine_open_holds").set(gauge(self.engine.ledger().hold_count()));
         metrics::gauge!("engine_known_commands").set(gauge(self.engine.known_count()));

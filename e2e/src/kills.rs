@@ -53,15 +53,13 @@ impl Kills {
         loop {
             tokio::select! {
                 biased;
-                done = &mut deeds => return done.with_context(|| format!("died at {:?}", self.reached())),
+                done = &mut deeds => {
+                    let (reached, took) = (self.reached()?, self.began.elapsed().as_secs());
+                    println!("{} kills within {took} s", reached.len());
+                    return done.with_context(|| format!("died at {reached:?}"));
+                }
                 ended = system.wait_ended("all", UNDISTURBED) => ended?,
             }
-            let reached = self.reached()?;
-            println!(
-                "{:>4} s, {:>3} kills",
-                self.began.elapsed().as_secs(),
-                reached.len()
-            );
             self.start(system).await?;
         }
     }

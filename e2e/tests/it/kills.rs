@@ -215,7 +215,6 @@ async fn f001_f002_f003_f004_f005_f006_f026_f027_f028_f029_f030_f031_f102_killed
     kills.end(system).await?;
 
     let reached = kills.reached()?;
-    println!("{} kills: {reached:#?}", reached.len());
     let missed: Vec<_> = POINTS
         .iter()
         .filter(|point| !reached.iter().any(|name| name.starts_with(**point)))

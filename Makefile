@@ -21,7 +21,7 @@ run: ## Builds and starts everything on this machine (data in .data/); Ctrl-C st
 
 demo: ## Plays the story from sign-up to a confirmed withdrawal against what `make run` started
 	@scripts/tools.sh build
-	@$(cargo) build $(CARGO_LOCKED) -p ferrex
+	@$(cargo) build $(CARGO_LOCKED) -p ferrex -p ferrex-dev
 	@exec $(CARGO_TARGET_DIR)/debug/ferrex demo
 
 demo-trade: ## Plays a trading day on a system of its own, one process a role and a second engine, and kills the engine twice

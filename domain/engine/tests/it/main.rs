@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod actions;
+mod auctions;
 mod books;
 mod codec;
 mod generator;
@@ -12,3 +14,4 @@ mod random;
 mod snapshots;
 mod streams;
 mod support;
+mod terms;

@@ -197,3 +197,11 @@ impl Floor {
 pub fn limit(side: &str, price: &str, quantity: &str) -> Value {
     json!({ "market": "ETH-USDT", "side": side, "type": "limit", "price": price, "quantity": quantity })
 }
+
+/// An order with other members than [`limit`]'s.
+pub fn with(mut body: Value, more: &Value) -> Value {
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}

@@ -4,6 +4,7 @@
 
 mod acts;
 mod audits;
+mod batches;
 mod cancelling;
 mod deposits;
 mod fees;
@@ -18,6 +19,7 @@ mod orders;
 mod parts;
 mod payments;
 mod schema;
+mod stops;
 mod token_calls;
 mod too_large;
 mod trading;

@@ -27,7 +27,7 @@ use uuid::Uuid;
 use crate::{Bus, Error, Marks, Outgoing, Place, Receipt};
 
 /// Most messages published at once.
-const BATCH: i64 = 1_000;
+const BATCH: u16 = 1_000;
 /// How often a relay looks without being told; other processes of the service write to the same outbox.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How soon a relay looks again after a message was put down in its process: the commit is about to follow.
@@ -172,6 +172,8 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
         marks: marks(&mut connection).await?,
         connection,
         bus,
+        stored: Stored::default(),
+        ahead: None,
         look_for_loss: Instant::now(),
         forget: Instant::now(),
     };
@@ -190,7 +192,7 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
         if shutdown.is_cancelled() {
             break;
         }
-        if published == BATCH.unsigned_abs() {
+        if published == u64::from(BATCH) {
             continue;
         }
         let pause = soon.next().copied().unwrap_or(LOOK_EVERY);
@@ -203,6 +205,7 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
             }
         }
     }
+    relay.finish().await?;
     let _ = relay.connection.close().await;
     Ok(())
 }
@@ -255,11 +258,75 @@ async fn marks(connection: &mut PgConnection) -> Result<Marks, Error> {
     Ok(last.into_iter().map(mark).collect())
 }
 
+/// Messages, and the topics that they go to.
+fn outgoing(rows: Vec<OutboxRow>) -> (Vec<String>, Vec<Outgoing>) {
+    rows.into_iter()
+        .map(|row| (row.topic.clone(), row.into_outgoing()))
+        .unzip()
+}
+
+/// What the broker has and still stands in the outbox.
+#[derive(Default)]
+struct Stored {
+    seqs: Vec<i64>,
+    /// Of each, unless the transport gives none.
+    receipts: Vec<Receipt>,
+}
+
+/// The oldest messages that are not among `but`.
+async fn read(connection: &mut PgConnection, but: &[i64]) -> Result<Vec<OutboxRow>, Error> {
+    sqlx::query_as(
+        "SELECT seq, id, topic, message_type, key, at, source, traceparent, body FROM outbox
+          WHERE seq <> ALL($1) ORDER BY seq LIMIT $2",
+    )
+    .bind(but)
+    .bind(i64::from(BATCH))
+    .fetch_all(connection)
+    .await
+    .doing("reading the outbox")
+    .map_err(Error::from)
+}
+
+/// Takes messages out of the outbox that the broker has, and keeps those that it gave receipts for.
+async fn take_out(connection: &mut PgConnection, stored: Stored) -> Result<(), Error> {
+    let Stored { seqs, receipts } = stored;
+    if seqs.is_empty() {
+        return Ok(());
+    }
+    if receipts.is_empty() {
+        sqlx::query("DELETE FROM outbox WHERE seq = ANY($1)")
+            .bind(&seqs)
+            .execute(connection)
+            .await
+            .doing("deleting what is published")?;
+    } else {
+        let (partitions, offsets) = columns(&receipts);
+        sqlx::query(
+            "WITH gone AS (DELETE FROM outbox WHERE seq = ANY($1) RETURNING *)
+             INSERT INTO published (seq, id, topic, message_type, key, at, source, traceparent, body, partition, \"offset\")
+             SELECT g.seq, g.id, g.topic, g.message_type, g.key, g.at, g.source, g.traceparent, g.body, r.partition, r.\"offset\"
+               FROM gone g JOIN unnest($1::bigint[], $2::integer[], $3::bigint[]) AS r (seq, partition, \"offset\") USING (seq)
+              ORDER BY g.seq",
+        )
+        .bind(&seqs)
+        .bind(partitions)
+        .bind(offsets)
+        .execute(connection)
+        .await
+        .doing("moving what is published out of the outbox")?;
+    }
+    kill::point("outbox.after_delete");
+    Ok(())
+}
+
 /// The one that is at work.
 struct Relay<'a> {
     connection: PgConnection,
     bus: &'a Bus,
     marks: Marks,
+    stored: Stored,
+    /// Read already.
+    ahead: Option<Vec<OutboxRow>>,
     look_for_loss: Instant,
     forget: Instant,
 }
@@ -269,6 +336,9 @@ impl Relay<'_> {
     async fn turn(&mut self) -> Result<u64, Error> {
         if Instant::now() >= self.look_for_loss {
             let lost = self.marks.lost(self.bus).await?;
+            if !lost.is_empty() {
+                self.finish().await?;
+            }
             self.publish_again(lost).await?;
             self.look_for_loss = Instant::now() + LOOK_FOR_LOSS_EVERY;
         }
@@ -283,57 +353,55 @@ impl Relay<'_> {
     }
 
     /// Publishes the oldest messages and takes them out of the outbox; answers how many. No transaction is open while the
-    /// broker is slow.
+    /// broker is slow. While a backlog is published the batch before is taken out and the next one read, so that broker and
+    /// database are at work together; a message is never sent before those of the batches before it are stored.
     async fn publish_batch(&mut self) -> Result<u64, Error> {
-        let rows: Vec<OutboxRow> = sqlx::query_as(
-            "SELECT seq, id, topic, message_type, key, at, source, traceparent, body FROM outbox ORDER BY seq LIMIT $1",
-        )
-        .bind(BATCH)
-        .fetch_all(&mut self.connection)
-        .await
-        .doing("reading the outbox")?;
-        if rows.is_empty() {
+        let rows = match self.ahead.take() {
+            Some(rows) => rows,
+            None => read(&mut self.connection, &self.stored.seqs).await?,
+        };
+        let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+        if seqs.is_empty() {
+            self.finish().await?;
             return Ok(0);
         }
-        let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+        let backlog = seqs.len() == usize::from(BATCH);
+        let stored = std::mem::take(&mut self.stored);
+        let (topics, messages) = outgoing(rows);
         kill::point("outbox.before_publish");
-        let (receipts, lost) = self.publish(rows).await?;
+        let connection = &mut self.connection;
+        let beside = async {
+            take_out(connection, stored).await?;
+            if backlog {
+                read(connection, &seqs).await.map(Some)
+            } else {
+                Ok(None)
+            }
+        };
+        let (receipts, ahead) = tokio::join!(self.bus.publish(messages), beside);
+        let receipts = receipts?;
         kill::point("outbox.after_publish");
-        if receipts.is_empty() {
-            sqlx::query("DELETE FROM outbox WHERE seq = ANY($1)")
-                .bind(&seqs)
-                .execute(&mut self.connection)
-                .await
-                .doing("deleting what is published")?;
-        } else {
-            let (partitions, offsets) = columns(&receipts);
-            sqlx::query(
-                "WITH gone AS (DELETE FROM outbox WHERE seq = ANY($1) RETURNING *)
-                 INSERT INTO published (seq, id, topic, message_type, key, at, source, traceparent, body, partition, \"offset\")
-                 SELECT g.seq, g.id, g.topic, g.message_type, g.key, g.at, g.source, g.traceparent, g.body, r.partition, r.\"offset\"
-                   FROM gone g JOIN unnest($1::bigint[], $2::integer[], $3::bigint[]) AS r (seq, partition, \"offset\") USING (seq)
-                  ORDER BY g.seq",
-            )
-            .bind(&seqs)
-            .bind(partitions)
-            .bind(offsets)
-            .execute(&mut self.connection)
-            .await
-            .doing("moving what is published out of the outbox")?;
+        let published = seqs.len() as u64;
+        let lost = self.note(&topics, &receipts);
+        self.stored = Stored { seqs, receipts };
+        self.ahead = ahead?;
+        if !backlog || !lost.is_empty() {
+            self.finish().await?;
         }
-        kill::point("outbox.after_delete");
         self.publish_again(lost).await?;
-        Ok(seqs.len() as u64)
+        Ok(published)
     }
 
-    /// Publishes; answers with the receipts also the partitions that have gone back.
-    async fn publish(&mut self, rows: Vec<OutboxRow>) -> Result<(Vec<Receipt>, Vec<Place>), Error> {
-        let topics: Vec<String> = rows.iter().map(|row| row.topic.clone()).collect();
-        let messages = rows.into_iter().map(OutboxRow::into_outgoing).collect();
-        let receipts = self.bus.publish(messages).await?;
+    /// Takes out of the outbox what the broker has.
+    async fn finish(&mut self) -> Result<(), Error> {
+        let stored = std::mem::take(&mut self.stored);
+        take_out(&mut self.connection, stored).await
+    }
+
+    /// Notes where messages of these topics were stored; answers the partitions that have gone back.
+    fn note(&mut self, topics: &[String], receipts: &[Receipt]) -> Vec<Place> {
         let stored = topics.iter().map(String::as_str).zip(receipts.iter().copied());
-        let lost = self.marks.note(stored);
-        Ok((receipts, lost))
+        self.marks.note(stored)
     }
 
     /// Publishes what the broker took for these partitions and is still kept, in its order. A message that it has after all
@@ -351,7 +419,7 @@ impl Relay<'_> {
                 .bind(&topic)
                 .bind(partition)
                 .bind(upto)
-                .bind(BATCH)
+                .bind(i64::from(BATCH))
                 .fetch_all(&mut self.connection)
                 .await
                 .doing("reading what was published")?;
@@ -359,7 +427,9 @@ impl Relay<'_> {
                 upto = last.seq;
                 messages += rows.len();
                 let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-                let (receipts, _) = self.publish(rows).await?;
+                let (topics, again) = outgoing(rows);
+                let receipts = self.bus.publish(again).await?;
+                self.note(&topics, &receipts);
                 if receipts.is_empty() {
                     sqlx::query("DELETE FROM published WHERE seq = ANY($1)")
                         .bind(&seqs)

@@ -1,5 +1,5 @@
-//! Balances, holds and orders in tables, from which the engine starts again: a fraction of a second behind the journal,
-//! under load up to [`LONGEST_REST`] and the time of one projection.
+//! Balances, holds and orders in tables for whoever reads them: a fraction of a second behind the journal, under load up to
+//! [`LONGEST_REST`] and the time of one projection.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::store::{self, Projected};
 /// After a projection the tables are left alone for so many times as long as it took. What changes often is then written
 /// once instead of many times, and a tenth of one backend's time is all that it takes.
 const REST: u32 = 9;
-/// But not for longer than this: what is not projected is read from the journal by an engine that starts.
+/// But not for longer than this.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Writes one projection at a time beside the owner's loop.

@@ -26,7 +26,7 @@ const HAND_OVER: usize = 500;
 /// what the library has fetched in advance, which is then fetched again, so it is for handlers that are stuck; and not
 /// polling puts off rebalances, so it is for a moment.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
-/// How long after a commit, with none after it, it is looked whether it arrived, and how long that may take.
+/// How long after a commit, with none after it, it is looked whether it arrived, and how long such a look may take.
 const CONFIRM_AFTER: Duration = Duration::from_millis(500);
 const CONFIRM_WITHIN: Duration = Duration::from_secs(1);
 
@@ -167,7 +167,7 @@ fn is_behind_the_end(
     partition: i32,
     position: i64,
 ) -> bool {
-    match consumer.fetch_watermarks(topic, partition, ASK_WITHIN) {
+    match consumer.fetch_watermarks(topic, partition, CONFIRM_WITHIN) {
         Ok((_, end)) => position > end,
         Err(error) => {
             // If it is, reading from there fails, and the member that joins next asks again.

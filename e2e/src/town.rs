@@ -1,6 +1,8 @@
 //! People with money in a running system: an operator who has registered the development chain, and persons who have
 //! signed up, have level 1 and hold coins. Amounts are thousandths of a coin.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, bail, ensure};
 use ferrex_dev::surroundings::Surroundings;
 use ferrex_testkit::mail::Mail;
@@ -260,14 +262,17 @@ impl Town {
             .collect()
     }
 
-    /// Waits for a mail and answers how many copies of it came.
-    pub async fn copies(&self, email: &str, words: &str) -> anyhow::Result<usize> {
+    /// Waits for a mail and answers the ids of those that came; copies of one have the same.
+    pub async fn mail_ids(&self, email: &str, words: &str) -> anyhow::Result<BTreeSet<String>> {
         wait_for(&format!("a mail to {email} with \"{words}\""), async || {
-            let count = self.mails_with(email, words).len();
-            Ok(if count > 0 {
-                Seen::Yes(count)
-            } else {
+            let mails = self.mails_with(email, words);
+            Ok(if mails.is_empty() {
                 Seen::NotYet("none".to_owned())
+            } else {
+                let ids = mails
+                    .iter()
+                    .map(|mail| mail.header("message-id").unwrap_or_default());
+                Seen::Yes(ids.collect())
             })
         })
         .await

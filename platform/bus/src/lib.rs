@@ -19,7 +19,7 @@
 //!
 //! How it fails: without the broker events wait in the outbox and nothing else stops; without the service's database
 //! consumers wait and retry without counting; a position that the broker no longer has is an error that ends [`serve`],
-//! never a silent jump. A broker that has lost what it had taken is noticed by its offsets ([`Marks`]): what it took in
+//! never a silent jump. A broker that has lost what it had taken is noticed by its offsets ([`Watch`]): what it took in
 //! the last hour is published again, and readers begin at the beginning.
 //!
 //! On the wire it is CloudEvents in Kafka headers with a JSON body, and requests speak the headers of NestJS, so both
@@ -55,7 +55,7 @@ pub use error::{Error, RequestError};
 pub use headers::Headers;
 pub use kafka::KafkaConfig;
 pub use message::{Delivery, Outgoing};
-pub use receipts::{Marks, Place, Receipt};
+pub use receipts::{Place, Receipt, Watch};
 pub use request::RequestContext;
 pub use router::{RetryPolicy, Router};
 pub use schema::{EMBEDDED, MIGRATIONS};

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{Bus, Error, Marks, Outgoing, Place, Receipt};
+use crate::{Bus, Error, Outgoing, Place, Receipt, Watch};
 
 /// Most messages published at once.
 const BATCH: u16 = 1_000;
@@ -39,8 +39,6 @@ const LOOK_AFTER_PUT: [Duration; 4] = [
 ];
 /// How long a batch that is being published at shutdown may take; given up, it is published again by the next relay.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
-/// How often a relay looks whether the broker still has what it took.
-const LOOK_FOR_LOSS_EVERY: Duration = Duration::from_secs(5);
 /// How often what the broker took long ago is forgotten.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 /// How often a relay that stands by asks whether the other has gone.
@@ -169,12 +167,11 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
         }
     }
     let mut relay = Relay {
-        marks: marks(&mut connection).await?,
+        watch: watch(&mut connection).await?,
         connection,
         bus,
         stored: Stored::default(),
         ahead: None,
-        look_for_loss: Instant::now(),
         forget: Instant::now(),
     };
     let mut soon = LOOK_AFTER_PUT.iter();
@@ -248,14 +245,14 @@ impl OutboxRow {
 }
 
 /// The last place in each partition that a broker gave to what came from this outbox.
-async fn marks(connection: &mut PgConnection) -> Result<Marks, Error> {
+async fn watch(connection: &mut PgConnection) -> Result<Watch, Error> {
     let last: Vec<(String, i32, i64)> =
         sqlx::query_as("SELECT topic, partition, max(\"offset\") FROM published GROUP BY topic, partition")
             .fetch_all(connection)
             .await
             .doing("reading what was published")?;
     let mark = |(topic, partition, offset)| ((topic, partition), offset);
-    Ok(last.into_iter().map(mark).collect())
+    Ok(Watch::new(last.into_iter().map(mark)))
 }
 
 /// Messages, and the topics that they go to.
@@ -323,24 +320,20 @@ async fn take_out(connection: &mut PgConnection, stored: Stored) -> Result<(), E
 struct Relay<'a> {
     connection: PgConnection,
     bus: &'a Bus,
-    marks: Marks,
+    watch: Watch,
     stored: Stored,
     /// Read already.
     ahead: Option<Vec<OutboxRow>>,
-    look_for_loss: Instant,
     forget: Instant,
 }
 
 impl Relay<'_> {
     /// Does what is due; answers how many new messages were published.
     async fn turn(&mut self) -> Result<u64, Error> {
-        if Instant::now() >= self.look_for_loss {
-            let lost = self.marks.lost(self.bus).await?;
-            if !lost.is_empty() {
-                self.finish().await?;
-            }
+        let lost = self.watch.lost(self.bus).await;
+        if !lost.is_empty() {
+            self.finish().await?;
             self.publish_again(lost).await?;
-            self.look_for_loss = Instant::now() + LOOK_FOR_LOSS_EVERY;
         }
         if Instant::now() >= self.forget {
             sqlx::query("DELETE FROM published WHERE published_at < now() - interval '1 hour'")
@@ -382,13 +375,12 @@ impl Relay<'_> {
         let receipts = receipts?;
         kill::point("outbox.after_publish");
         let published = seqs.len() as u64;
-        let lost = self.note(&topics, &receipts);
+        self.note(&topics, &receipts);
         self.stored = Stored { seqs, receipts };
         self.ahead = ahead?;
-        if !backlog || !lost.is_empty() {
+        if !backlog {
             self.finish().await?;
         }
-        self.publish_again(lost).await?;
         Ok(published)
     }
 
@@ -398,17 +390,16 @@ impl Relay<'_> {
         take_out(&mut self.connection, stored).await
     }
 
-    /// Notes where messages of these topics were stored; answers the partitions that have gone back.
-    fn note(&mut self, topics: &[String], receipts: &[Receipt]) -> Vec<Place> {
+    /// Notes where messages of these topics were stored.
+    fn note(&mut self, topics: &[String], receipts: &[Receipt]) {
         let stored = topics.iter().map(String::as_str).zip(receipts.iter().copied());
-        self.marks.note(stored)
+        self.watch.note(stored);
     }
 
     /// Publishes what the broker took for these partitions and is still kept, in its order. A message that it has after all
     /// comes twice, which inboxes see.
     async fn publish_again(&mut self, lost: Vec<Place>) -> Result<(), Error> {
         for (topic, partition) in lost {
-            self.marks.forget(&(topic.clone(), partition));
             let mut upto = 0;
             let mut messages = 0;
             loop {

@@ -2,6 +2,11 @@
 //! or a replica that lagged behind was elected.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{Bus, Error};
 
@@ -17,47 +22,87 @@ pub struct Receipt {
 /// A partition: topic and number.
 pub type Place = (String, i32);
 
-/// The last message of each partition that a broker is known to have stored.
-#[derive(Clone, Debug, Default)]
-pub struct Marks(HashMap<Place, i64>);
+/// How often it is looked whether the broker still has what it took.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-impl Marks {
-    /// Notes what was stored by the topics of the messages; answers the partitions that have gone back, whose broker has
-    /// lost what it had.
-    pub fn note<'a>(&mut self, receipts: impl IntoIterator<Item = (&'a str, Receipt)>) -> Vec<Place> {
-        let before = self.0.clone();
-        let mut lost = Vec::new();
-        for (topic, receipt) in receipts {
+/// Knows the last message of each partition that a broker is known to have stored, and notices when that is gone.
+#[derive(Debug)]
+pub struct Watch {
+    last: HashMap<Place, i64>,
+    /// Partitions that have gone back.
+    lost: Vec<Place>,
+    look_at: Instant,
+    looking: Option<AbortOnDropHandle<Result<Vec<Place>, Error>>>,
+    has_looked: bool,
+}
+
+impl Watch {
+    /// Begins with what was stored before.
+    pub fn new(last: impl IntoIterator<Item = (Place, i64)>) -> Self {
+        Self {
+            last: last.into_iter().collect(),
+            lost: Vec::new(),
+            look_at: Instant::now(),
+            looking: None,
+            has_looked: false,
+        }
+    }
+
+    /// Notes where messages were stored, each with its topic. A partition that has gone back has lost what it had.
+    pub fn note<'a>(&mut self, stored: impl IntoIterator<Item = (&'a str, Receipt)>) {
+        for (topic, receipt) in stored {
             let place = (topic.to_owned(), receipt.partition);
-            let gone_back = before.get(&place).is_some_and(|last| receipt.offset <= *last);
-            if gone_back && !lost.contains(&place) {
-                lost.push(place.clone());
+            match self.last.entry(place) {
+                Entry::Occupied(mut last) => {
+                    if receipt.offset <= *last.get() && !self.lost.contains(last.key()) {
+                        self.lost.push(last.key().clone());
+                    }
+                    last.insert(receipt.offset);
+                }
+                Entry::Vacant(first) => {
+                    first.insert(receipt.offset);
+                }
             }
-            self.0.insert(place, receipt.offset);
+        }
+    }
+
+    /// The partitions of which it is known by now that their broker has lost messages; each loss is told once. The broker is
+    /// asked beside whatever goes on, and only the first time its answer is waited for, so that what it lost while nobody
+    /// watched goes out before anything new.
+    pub async fn lost(&mut self, bus: &Bus) -> Vec<Place> {
+        if self.looking.is_none() && Instant::now() >= self.look_at {
+            let look = look(bus.clone(), self.last.clone());
+            self.looking = Some(AbortOnDropHandle::new(tokio::spawn(look)));
+        }
+        if let Some(looking) = &mut self.looking
+            && (looking.is_finished() || !self.has_looked)
+        {
+            match looking.await {
+                Ok(Ok(gone)) => self.lost.extend(gone),
+                Ok(Err(error)) => tracing::debug!(%error, "whether the broker lost something is not known"),
+                // Only a runtime that is going away cancels it.
+                Err(_) => {}
+            }
+            (self.looking, self.has_looked) = (None, true);
+            self.look_at = Instant::now() + LOOK_EVERY;
+        }
+        let mut lost = std::mem::take(&mut self.lost);
+        lost.sort_unstable();
+        lost.dedup();
+        for place in &lost {
+            self.last.remove(place);
         }
         lost
     }
-
-    /// Forgets a partition, whose messages are published again.
-    pub fn forget(&mut self, place: &Place) {
-        self.0.remove(place);
-    }
-
-    /// Asks the broker; answers the partitions that end before the last message known to have been stored there.
-    pub async fn lost(&self, bus: &Bus) -> Result<Vec<Place>, Error> {
-        let mut places: Vec<Place> = self.0.keys().cloned().collect();
-        places.sort_unstable();
-        let ends = bus.inner.transport.ends(&places).await?;
-        let ended_before = |(place, end): &(Place, i64)| self.0.get(place).is_some_and(|last| end <= last);
-        let lost = places.into_iter().zip(ends).filter(ended_before);
-        Ok(lost.map(|(place, _)| place).collect())
-    }
 }
 
-impl FromIterator<(Place, i64)> for Marks {
-    fn from_iter<I: IntoIterator<Item = (Place, i64)>>(last: I) -> Self {
-        Self(last.into_iter().collect())
-    }
+/// Asks the broker which partitions end before the last message that is known to have been stored there.
+async fn look(bus: Bus, last: HashMap<Place, i64>) -> Result<Vec<Place>, Error> {
+    let (places, last): (Vec<Place>, Vec<i64>) = last.into_iter().unzip();
+    let ends = bus.inner.transport.ends(&places).await?;
+    let found = places.into_iter().zip(last).zip(ends);
+    let gone = found.filter(|((_, last), end)| end <= last);
+    Ok(gone.map(|((place, _), _)| place).collect())
 }
 
 #[cfg(test)]
@@ -70,23 +115,18 @@ mod tests {
 
     #[test]
     fn f067_a_partition_that_goes_back_has_lost_something() {
-        let mut marks: Marks = [(("a".to_owned(), 0), 7)].into_iter().collect();
-        assert_eq!(
-            marks.note([("a", receipt(0, 8)), ("a", receipt(1, 0)), ("b", receipt(0, 3))]),
-            []
-        );
-        assert_eq!(marks.note([("a", receipt(0, 9)), ("a", receipt(0, 10))]), []);
-        let back = [
+        let mut watch = Watch::new([(("a".to_owned(), 0), 7)]);
+        watch.note([("a", receipt(0, 8)), ("a", receipt(1, 0)), ("b", receipt(0, 3))]);
+        watch.note([("a", receipt(0, 9)), ("a", receipt(0, 10))]);
+        assert_eq!(watch.lost, []);
+        watch.note([
             ("a", receipt(0, 4)),
             ("a", receipt(0, 5)),
             ("b", receipt(0, 3)),
             ("a", receipt(1, 1)),
-        ];
-        assert_eq!(marks.note(back), [("a".to_owned(), 0), ("b".to_owned(), 0)]);
-        assert_eq!(
-            marks.note([("a", receipt(0, 6))]),
-            [],
-            "it goes on from where it is"
-        );
+        ]);
+        assert_eq!(watch.lost, [("a".to_owned(), 0), ("b".to_owned(), 0)]);
+        watch.note([("a", receipt(0, 6))]);
+        assert_eq!(watch.lost.len(), 2, "it goes on from where it is");
     }
 }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use ferrex_bus::{Bus, Marks, Place, Receipt};
+use ferrex_bus::{Bus, Receipt, Watch};
 use ferrex_engine_core::{Batch, JournalRow};
 use ferrex_postgres::Db;
 use ferrex_runtime::{Backoff, kill};
@@ -32,8 +32,8 @@ const PAGE: u64 = 5_000;
 const APART: Duration = Duration::from_millis(5);
 /// So many rows are what one or two commands have.
 const FEW: usize = 8;
-/// How often it is looked whether the broker still has what it took.
-const LOOK_FOR_LOSS_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether a minute has passed since the cursor was remembered.
+const REMEMBER_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait for a batch before the journal is compared with the cursor.
 const IDLE: Duration = Duration::from_millis(500);
 
@@ -73,9 +73,8 @@ impl Relay {
             cursor: 0,
             teller: Teller::default(),
             accounts_upto: 0,
-            marks: Marks::default(),
-            lost: Vec::new(),
-            look_for_loss: Instant::now(),
+            watch: Watch::new([]),
+            remember: Instant::now(),
         };
         let running = AbortOnDropHandle::new(tokio::spawn(run(telling, fresh, end)));
         Self {
@@ -99,10 +98,8 @@ struct Telling {
     cursor: u64,
     teller: Teller,
     accounts_upto: u32,
-    marks: Marks,
-    /// Partitions whose broker has lost events.
-    lost: Vec<Place>,
-    look_for_loss: Instant,
+    watch: Watch,
+    remember: Instant,
 }
 
 async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: watch::Receiver<u64>) {
@@ -113,7 +110,7 @@ async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: wa
         let turn = async {
             if !started {
                 telling.cursor = store::relay_cursor(telling.shared.db.pool()).await?;
-                telling.marks = store::relay_marks(telling.shared.db.pool()).await?;
+                telling.watch = store::relay_watch(telling.shared.db.pool()).await?;
                 started = true;
             }
             telling.make_good().await?;
@@ -168,29 +165,27 @@ async fn read_page(db: &Db, after: u64, end: u64) -> Result<Vec<JournalRow>, Err
 }
 
 impl Telling {
-    /// Looks now and then whether the broker still has what it took, and goes back to tell again what it has not.
+    /// Goes back to tell again what the broker has not any more.
     async fn make_good(&mut self) -> Result<(), Error> {
-        if Instant::now() >= self.look_for_loss {
+        if Instant::now() >= self.remember {
             let mut tx = self.shared.db.begin().await?;
             store::remember_relay_cursor(&mut tx).await?;
             tx.commit().await.doing("committing where the relay is")?;
-            let lost = self.marks.lost(&self.bus).await.map_err(Error::Publish)?;
-            self.lost.extend(lost);
-            self.look_for_loss = Instant::now() + LOOK_FOR_LOSS_EVERY;
+            self.remember = Instant::now() + REMEMBER_EVERY;
         }
-        if self.lost.is_empty() {
+        let lost = self.watch.lost(&self.bus).await;
+        if lost.is_empty() {
             return Ok(());
         }
         let mut tx = self.shared.db.begin().await?;
-        let row = store::tell_again(&mut tx).await?;
+        let row = store::tell_again(&mut tx, &lost).await?;
         tx.commit().await.doing("committing how far the bus is told")?;
         tracing::error!(
-            partitions = ?self.lost,
+            partitions = ?lost,
             row,
             "the broker lost events that it had taken; the journal is told again from after this row"
         );
-        (self.cursor, self.marks) = (row, Marks::default());
-        self.lost.clear();
+        self.cursor = row;
         Ok(())
     }
 
@@ -252,7 +247,7 @@ impl Telling {
             kill::point("engine.after_publish");
         }
         let taken: Vec<(&str, Receipt)> = topics.iter().map(String::as_str).zip(receipts).collect();
-        self.lost.extend(self.marks.note(taken.iter().copied()));
+        self.watch.note(taken.iter().copied());
         store::set_relay_cursor(self.shared.db.pool(), last.id, &taken).await?;
         self.cursor = last.id;
         Ok(())

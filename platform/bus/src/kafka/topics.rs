@@ -144,14 +144,13 @@ impl Topics {
     pub async fn ends(&self, places: &[Place]) -> Result<Vec<i64>, Error> {
         let (admin, wanted) = (Arc::clone(&self.admin), places.to_vec());
         let ends = blocking(move || {
-            let until = Instant::now() + PING_WITHIN;
-            let end = |(topic, partition): &Place| {
-                let within = until.saturating_duration_since(Instant::now());
-                match admin.inner().fetch_watermarks(topic, *partition, within) {
-                    Ok((_, end)) => Ok(Some(end)),
-                    Err(error) if is_unknown_topic(&error) => Ok(None),
-                    Err(error) => Err(Error::kafka("asking for the end of a partition")(error)),
-                }
+            let end = |(topic, partition): &Place| match admin
+                .inner()
+                .fetch_watermarks(topic, *partition, ASK_WITHIN)
+            {
+                Ok((_, end)) => Ok(Some(end)),
+                Err(error) if is_unknown_topic(&error) => Ok(None),
+                Err(error) => Err(Error::kafka("asking for the end of a partition")(error)),
             };
             wanted.iter().map(end).collect::<Result<Vec<_>, _>>()
         })

@@ -1,4 +1,4 @@
-use ferrex_bus::{Marks, Receipt};
+use ferrex_bus::{Place, Receipt, Watch};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::natural;
@@ -46,13 +46,13 @@ pub(crate) async fn set_relay_cursor(
 }
 
 /// The last place in each partition that a broker gave to an event of the journal.
-pub(crate) async fn relay_marks(db: impl PgExecutor<'_>) -> Result<Marks, Error> {
+pub(crate) async fn relay_watch(db: impl PgExecutor<'_>) -> Result<Watch, Error> {
     let last: Vec<(String, i32, i64)> = sqlx::query_as("SELECT topic, partition, last_offset FROM told")
         .fetch_all(db)
         .await
         .doing("reading what was told")?;
     let mark = |(topic, partition, offset)| ((topic, partition), offset);
-    Ok(last.into_iter().map(mark).collect())
+    Ok(Watch::new(last.into_iter().map(mark)))
 }
 
 /// Remembers once a minute where the relay is, for an hour.
@@ -73,17 +73,26 @@ pub(crate) async fn remember_relay_cursor(connection: &mut PgConnection) -> Resu
         .doing("forgetting where the relay was")
 }
 
-/// Moves the relay's row back to where it was an hour ago, and forgets what was told; answers where it is now.
-pub(crate) async fn tell_again(connection: &mut PgConnection) -> Result<u64, Error> {
+/// Moves the relay's row back to where it was an hour ago, and forgets what these partitions had; answers where it is now.
+pub(crate) async fn tell_again(connection: &mut PgConnection, lost: &[Place]) -> Result<u64, Error> {
     let id: i64 = sqlx::query_scalar(
         "UPDATE relay SET journal_id = least(journal_id, (SELECT min(journal_id) FROM told_upto)) RETURNING journal_id",
     )
     .fetch_one(&mut *connection)
     .await
     .doing("moving the relay's row back")?;
-    sqlx::query("DELETE FROM told")
-        .execute(connection)
-        .await
-        .doing("forgetting what was told")?;
+    let (topics, partitions): (Vec<&str>, Vec<i32>) = lost
+        .iter()
+        .map(|(topic, partition)| (topic.as_str(), *partition))
+        .unzip();
+    sqlx::query(
+        "DELETE FROM told t USING unnest($1::text[], $2::integer[]) AS l (topic, partition)
+          WHERE t.topic = l.topic AND t.partition = l.partition",
+    )
+    .bind(topics)
+    .bind(partitions)
+    .execute(connection)
+    .await
+    .doing("forgetting what was told")?;
     natural(id, "journal_id", "relay")
 }

@@ -49,13 +49,13 @@ async fn town(story: &Story, rpc: &str) -> anyhow::Result<(Town, Person, Person)
     Ok((town, anna, ben))
 }
 
-/// Each of these amounts is told by one mail. What was going out as the database went away may come twice, under one id.
+/// Each of these amounts is told by one mail, which comes once.
 async fn each_mailed_once(town: &Town, to: &Person, amounts: &[&str]) -> anyhow::Result<()> {
     for amount in amounts {
-        let ids = town
-            .mail_ids(to.email(), &format!("You received {amount} ETH"))
-            .await?;
-        ensure!(ids.len() == 1, "mails {ids:?} about {amount}");
+        let subject = format!("You received {amount} ETH");
+        town.mail_ids(to.email(), &subject).await?;
+        let copies = town.mails_with(to.email(), &subject).len();
+        ensure!(copies == 1, "{copies} mails about {amount}");
     }
     Ok(())
 }
@@ -102,7 +102,10 @@ async fn postgres() -> anyhow::Result<()> {
     transfer(&anna.api(), ben.name(), "after", 13).await?;
     missing(&story.system, "all", &[]).await?;
     tokio::try_join!(anna.will_have(1_000 - 36), ben.will_have(36))?;
-    each_mailed_once(&town, &ben, &["0.011", "0.012", "0.013"]).await?;
+    each_mailed_once(&town, &ben, &["0.012", "0.013"]).await?;
+    // This one was going out as the database went away, so it may come twice, under one id.
+    let ids = town.mail_ids(ben.email(), "You received 0.011 ETH").await?;
+    ensure!(ids.len() == 1, "mails {ids:?} about 0.011");
     story.end().await
 }
 

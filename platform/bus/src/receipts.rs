@@ -94,6 +94,11 @@ impl Watch {
         }
         lost
     }
+
+    /// What was told to be lost could not be made good yet, and is told again.
+    pub fn still_lost(&mut self, lost: Vec<Place>) {
+        self.lost.extend(lost);
+    }
 }
 
 /// Asks the broker which partitions end before the last message that is known to have been stored there.

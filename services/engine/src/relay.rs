@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use ferrex_bus::{Bus, Receipt, Watch};
+use ferrex_bus::{Bus, Place, Receipt, Watch};
 use ferrex_engine_core::{Batch, JournalRow};
 use ferrex_postgres::Db;
 use ferrex_runtime::{Backoff, kill};
@@ -177,16 +177,29 @@ impl Telling {
         if lost.is_empty() {
             return Ok(());
         }
+        match self.go_back(&lost).await {
+            Ok(row) => {
+                tracing::error!(
+                    partitions = ?lost,
+                    row,
+                    "the broker lost events that it had taken; the journal is told again from after this row"
+                );
+                self.cursor = row;
+                Ok(())
+            }
+            Err(error) => {
+                self.watch.still_lost(lost);
+                Err(error)
+            }
+        }
+    }
+
+    /// Moves the stored cursor back; answers where it is now.
+    async fn go_back(&self, lost: &[Place]) -> Result<u64, Error> {
         let mut tx = self.shared.db.begin().await?;
-        let row = store::tell_again(&mut tx, &lost).await?;
+        let row = store::tell_again(&mut tx, lost).await?;
         tx.commit().await.doing("committing how far the bus is told")?;
-        tracing::error!(
-            partitions = ?lost,
-            row,
-            "the broker lost events that it had taken; the journal is told again from after this row"
-        );
-        self.cursor = row;
-        Ok(())
+        Ok(row)
     }
 
     /// Publishes batches, those that follow each other together.

@@ -11,4 +11,5 @@ mod schema;
 mod second_factor;
 mod sessions;
 mod verification;
+mod work;
 mod world;

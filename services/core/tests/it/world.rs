@@ -119,6 +119,7 @@ impl World {
     }
 
     pub(crate) async fn with(mut config: Config) -> Self {
+        crate::work::prepare();
         let database = Postgres::shared()
             .await
             .database_from("core", |db| async move {

@@ -3,14 +3,13 @@
 
 use serde_json::json;
 
-use crate::work::{HASH, Watch};
+use crate::work::{self, HASH};
 use crate::world::World;
 
 #[tokio::test]
 async fn a003_known_and_unknown_addresses_cause_the_same_work() {
     let world = World::new().await;
     let anna = world.person("anna").await;
-    let watch = Watch::begin();
     let password = "a wrong but plausible one 5";
     let body = |path: &str, email: &str, name: &str| match path {
         "/v1/sessions" => json!({ "email": email, "password": password }),
@@ -24,8 +23,9 @@ async fn a003_known_and_unknown_addresses_cause_the_same_work() {
     ] {
         let mut seen = Vec::new();
         for (email, name) in [(anna.email.as_str(), "known"), ("nobody@example.org", "unknown")] {
-            world.post(path, body(path, email, name)).await.expect(status);
-            seen.push(watch.take());
+            let (answer, work) = work::of(world.post(path, body(path, email, name))).await;
+            answer.expect(status);
+            seen.push(work);
         }
         let (known, unknown) = (&seen[0], &seen[1]);
         assert_eq!(known, unknown, "{path}");

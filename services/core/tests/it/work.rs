@@ -12,11 +12,11 @@ use tracing::{Event, Metadata, Subscriber};
 pub(crate) const HASH: &str = "a password hash was computed";
 
 thread_local! {
-    /// What was done since it was last taken, if someone watches.
+    /// What was done so far, if someone watches.
     static DONE: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
-/// Prepares for [`Watch`]. Every world does this before its first statement: tracing remembers a call that was first made
+/// Prepares for [`of`]. Every world does this before its first statement: tracing remembers a call that was first made
 /// while nobody could watch as one that nobody ever does.
 pub(crate) fn prepare() {
     static PREPARED: Once = Once::new();
@@ -25,25 +25,11 @@ pub(crate) fn prepare() {
     });
 }
 
-/// Watches the thread that began it.
-pub(crate) struct Watch(());
-
-impl Watch {
-    pub(crate) fn begin() -> Self {
-        DONE.set(Some(Vec::new()));
-        Self(())
-    }
-
-    /// The statements and hashes since this was last called.
-    pub(crate) fn take(&self) -> Vec<String> {
-        DONE.replace(Some(Vec::new())).expect("this watch is not over")
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        DONE.set(None);
-    }
+/// Awaits something and answers what this thread did meanwhile.
+pub(crate) async fn of<T>(doing: impl Future<Output = T>) -> (T, Vec<String>) {
+    DONE.set(Some(Vec::new()));
+    let value = doing.await;
+    (value, DONE.take().unwrap_or_default())
 }
 
 struct Notes;

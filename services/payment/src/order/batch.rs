@@ -1,4 +1,4 @@
-//! Many orders, cancels and amendments in one call: done one after the other, each by itself.
+//! Many orders, cancels and amendments in one call: decided in their order, each by itself.
 //!
 //! What each item becomes is written with the key, before the engine is asked: the ids of its commands follow from the
 //! batch. Doing a batch again is therefore the same as doing it once, wherever the first call stopped.
@@ -11,6 +11,7 @@ use ferrex_fault::Fault;
 use ferrex_ids::{OrderId, UserId};
 use ferrex_postgres::Error as DbError;
 use ferrex_time::Timestamp;
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -174,7 +175,35 @@ enum Said {
     Refused(Fault),
 }
 
-/// Gives the engine the command of each step, one after the other, and tells what is shown of each afterwards.
+/// Has the engine decide a step, the `number`-th of its batch. The command is on its way as soon as this is first polled.
+async fn ask(
+    context: &Context,
+    markets: &HashMap<MarketId, Arc<Market>>,
+    (batch, number): (Uuid, u32),
+    at: Timestamp,
+    step: &Step,
+    order: Option<&OrderRow>,
+) -> Result<Said, Fault> {
+    let order = || order.ok_or(Error::NotFound);
+    let command = match step {
+        Step::Refused(refused) => return Ok(Said::Refused(refused.fault())),
+        Step::Place(_) => {
+            let order = order()?;
+            let market = markets.get(&order.market).ok_or(Error::NotFound)?;
+            return match decide(context, order, market).await? {
+                Ok(Decided::Before) => Ok(Said::Taken),
+                Ok(Decided::Applied(sequence, _)) => Ok(Said::Outcome(Outcome::Applied { sequence })),
+                Ok(Decided::Unknown(unknown)) => Err(unknown.into()),
+                Err(error) => Ok(Said::Refused(error.into())),
+            };
+        }
+        Step::Cancel(_) => cancelling(derive::command(batch, "cancel", number), at, order()?),
+        Step::Amend(_, change) => amendment(derive::command(batch, "amend", number), at, order()?, *change),
+    };
+    Ok(Said::Outcome(context.engine.submit(command).await?))
+}
+
+/// Gives the engine the commands of all steps and tells what is shown of each afterwards.
 async fn perform(
     context: &Context,
     id: Uuid,
@@ -188,38 +217,19 @@ async fn perform(
     };
     let ids: Vec<OrderId> = steps.iter().filter_map(of).collect();
     let before = orders(context, &ids).await?;
-    let mut said = Vec::with_capacity(steps.len());
+    // The engine is handed all of them at once and decides them in this order, so that a batch costs about one commit.
+    let asked = (0..).zip(steps).map(|(number, step)| {
+        let order = of(step).and_then(|id| before.get(&id));
+        ask(context, &markets, (id, number), at, step, order)
+    });
+    let said: Vec<Said> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
     let mut reached: BTreeMap<MarketId, u64> = BTreeMap::new();
-    for (number, step) in (0..).zip(steps) {
-        let order = of(step)
-            .map(|id| before.get(&id).ok_or(Error::NotFound))
-            .transpose()?;
-        let heard = match (step, order) {
-            (Step::Place(_), Some(order)) => {
-                let market = markets.get(&order.market).ok_or(Error::NotFound)?;
-                match decide(context, order, market).await? {
-                    Ok(Decided::Before) => Said::Taken,
-                    Ok(Decided::Applied(sequence, _)) => Said::Outcome(Outcome::Applied { sequence }),
-                    Ok(Decided::Unknown(unknown)) => return Err(unknown.into()),
-                    Err(error) => Said::Refused(error.into()),
-                }
-            }
-            (Step::Cancel(_), Some(order)) => {
-                let command = cancelling(derive::command(id, "cancel", number), at, order);
-                Said::Outcome(context.engine.submit(command).await?)
-            }
-            (Step::Amend(_, change), Some(order)) => {
-                let command = amendment(derive::command(id, "amend", number), at, order, *change);
-                Said::Outcome(context.engine.submit(command).await?)
-            }
-            (Step::Refused(refused), _) => Said::Refused(refused.fault()),
-            (_, None) => Said::Refused(Error::NotFound.into()),
-        };
-        if let (Said::Outcome(Outcome::Applied { sequence }), Some(order)) = (&heard, order) {
+    for (step, said) in steps.iter().zip(&said) {
+        let order = of(step).and_then(|id| before.get(&id));
+        if let (Said::Outcome(Outcome::Applied { sequence }), Some(order)) = (said, order) {
             let upto = reached.entry(order.market).or_default();
             *upto = (*upto).max(*sequence);
         }
-        said.push(heard);
     }
     for (market, sequence) in reached {
         follow(context, market, sequence).await?;

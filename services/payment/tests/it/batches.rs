@@ -145,6 +145,28 @@ async fn a054_h045_a_batch_is_done_item_by_item_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_decided_in_its_order() {
+    let floor = Floor::with(|terms| terms.open_orders_max = 30).await;
+    let anna = floor.anna;
+    let mut items = Vec::new();
+    for _ in 0..25 {
+        let old = floor.place(anna, "sell", "120", "0.4").await;
+        // No coin is free before the one ahead is cancelled.
+        items.extend([cancel(&old), json!({ "place": limit("sell", "110", "0.4") })]);
+    }
+    assert_eq!(floor.balances(anna).await, ["0", "10", "0", "0"]);
+    let items = json!({ "items": items });
+    let (status, done) = floor.call(anna, "POST", "/v1/orders/batch", items).await;
+    assert_eq!(status, StatusCode::OK, "{done}");
+    for (place, item) in done["items"].as_array().unwrap().iter().enumerate() {
+        let status = ["cancelled", "open"][place % 2];
+        assert_eq!(item["order"]["status"], status, "{place}: {item}");
+    }
+    assert_eq!(floor.balances(anna).await, ["0", "10", "0", "0"]);
+    floor.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn h046_a_batch_whose_caller_died_goes_on_where_it_stopped() {
     let floor = Floor::open().await;
     let anna = floor.anna;

@@ -16,16 +16,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, FutureProducer, FutureRecord, 
 
 use crate::world::{SOON, World, event, message, writing};
 
-fn brokers(world: &World) -> String {
-    match &world.transport {
-        TransportConfig::Kafka(config) => config.brokers.clone(),
-        TransportConfig::Embedded(_) => unreachable!("these tests run over Kafka"),
-    }
-}
-
 fn client(world: &World) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers(world));
+    config.set("bootstrap.servers", world.brokers());
     config
 }
 
@@ -378,7 +371,7 @@ async fn a_replica_with_a_name_keeps_its_partitions_over_a_restart() {
     message!(Happened, "static");
     let world = World::kafka().await;
     let start = async |name: &'static str| {
-        let mut config = KafkaConfig::new(brokers(&world));
+        let mut config = KafkaConfig::new(world.brokers());
         // Longer than the restart below may take, so that time does not take the partitions away.
         config.session_timeout = Duration::from_secs(30);
         config.instance = Some(name.to_owned());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferrex_bus::{Bus, Error, Router, TransportConfig};
+use ferrex_bus::{Bus, Error, Router};
 use ferrex_contracts::{Message, Request};
 use ferrex_fault::{Fault, Kind};
 use ferrex_testkit::{Kafka, eventually};
@@ -47,13 +47,6 @@ async fn set_positions(brokers: String, group: String, topic: String, position: 
 
 pub async fn rewind(brokers: String, group: String, topic: String) {
     set_positions(brokers, group, topic, 0).await;
-}
-
-fn brokers(world: &World) -> String {
-    match &world.transport {
-        TransportConfig::Kafka(config) => config.brokers.clone(),
-        TransportConfig::Embedded(_) => unreachable!("these tests run over Kafka"),
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +97,7 @@ async fn f066_a_position_the_broker_does_not_have_stops_the_consumer() {
     let bus = world.bus().await;
     let messages = (0..3).map(|number| event("k", &Happened { number })).collect();
     let receipts = bus.publish(messages).await.unwrap();
-    let (brokers, topic) = (brokers(&world), Happened::TOPIC.to_owned());
+    let (brokers, topic) = (world.brokers(), Happened::TOPIC.to_owned());
     rewind(brokers.clone(), "f066".to_owned(), topic.clone()).await;
     let mut before = TopicPartitionList::new();
     before
@@ -220,7 +213,7 @@ async fn a_nestjs_event_reaches_the_only_handler_of_its_topic() {
     let world = World::kafka().await;
     let replica = world.replica(writing!("nest-event", Hero, "a")).await;
     world.bus().await.ensure_topics(&[Hero::TOPIC]).await.unwrap();
-    send_as_nestjs(&brokers(&world), Hero::TOPIC, &[], r#"{"number":42}"#).await;
+    send_as_nestjs(&world.brokers(), Hero::TOPIC, &[], r#"{"number":42}"#).await;
     assert_eq!(world.effects_reach(1).await[0].number, 42);
     replica.leave().await;
 }
@@ -248,7 +241,7 @@ async fn a_nestjs_request_is_answered_in_its_dialect() {
         .ensure_topics(&[Hero::TOPIC, REPLIES])
         .await
         .unwrap();
-    let brokers = brokers(&world);
+    let brokers = world.brokers();
     for (correlation, body) in [("first", r#"{"number":41}"#), ("second", r#"{"number":0}"#)] {
         let headers = [
             ("kafka_correlationId", correlation),

@@ -13,13 +13,6 @@ use tokio::sync::Semaphore;
 
 use crate::world::{SOON, World, event, message, write_effect, writing};
 
-fn brokers(world: &World) -> String {
-    match &world.transport {
-        TransportConfig::Kafka(config) => config.brokers.clone(),
-        TransportConfig::Embedded(_) => unreachable!("these tests run over Kafka"),
-    }
-}
-
 /// Nothing of the first member reaches the broker any more, so its partitions go to another while it is still at work.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f062_a_member_cut_off_finishes_late_without_a_second_effect() {
@@ -86,7 +79,7 @@ async fn f066_a_group_that_was_deleted_begins_again_and_nothing_takes_effect_twi
     world.caught_up(&bus, "f066_deleted", Happened::TOPIC).await;
     replica.leave().await;
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers(&world));
+    config.set("bootstrap.servers", world.brokers());
     let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
     eventually(SOON, || async {
         // Refused as long as the broker still counts a member that has just left.

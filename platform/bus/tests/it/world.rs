@@ -123,6 +123,14 @@ impl World {
         }
     }
 
+    /// Where the Kafka is that this runs over.
+    pub fn brokers(&self) -> String {
+        match &self.transport {
+            TransportConfig::Kafka(config) => config.brokers.clone(),
+            TransportConfig::Embedded(_) => unreachable!("this test runs over Kafka"),
+        }
+    }
+
     /// A connection of its own, as another process would have.
     pub async fn bus(&self) -> Bus {
         let config = BusConfig::new(SERVICE, self.transport.clone());

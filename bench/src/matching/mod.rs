@@ -1,10 +1,11 @@
 //! Matching on one core. Ours is the whole engine: money, fees, idempotency and journal rows of every command. Beside it a
-//! bare ladder that only matches, and the crates `matchcore` and `lobster`, which know no money either.
+//! bare ladder that only matches, the crates `matchcore` and `lobster`, which know no money either, and exchange-core, which does.
 //!
 //! The stream has the mix that exchange-core publishes for its own figures: of 100 commands 9 place, 3 place and never
 //! rest, 6 cancel and 82 move an order. All take the same stream, prepared before the clock starts, and must come to the
 //! same trades.
 
+mod exchange_core;
 mod ladder;
 mod ours;
 mod peers;
@@ -73,6 +74,15 @@ pub async fn run(effort: Effort) -> anyhow::Result<()> {
         Limit::None,
         ours,
         async || timed("lobster", peers::Lobster::new(&stream), &stream),
+    )
+    .await?;
+    let mut peer = exchange_core::ExchangeCore::start(&stream)?;
+    compare(
+        "matching beside exchange-core",
+        effort.pairs,
+        Limit::None,
+        ours,
+        async || timed("exchange-core", peer.prepare()?, &stream),
     )
     .await?;
     Ok(())

@@ -55,13 +55,11 @@ impl Projector {
             return;
         }
         self.started = Instant::now();
-        let mut changes = engine.drain_changes();
-        // In the order of the table, which touches each page once.
-        changes.accounts.sort_unstable_by_key(|account| account.id);
         let projected = Projected {
             from: self.reached,
             to,
-            changes,
+            // Ascending, as in the table, so that each page is touched once.
+            changes: engine.drain_changes(),
             orders: engine.drain_order_changes(),
         };
         self.writing = Some(AbortOnDropHandle::new(tokio::spawn(write(

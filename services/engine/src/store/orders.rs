@@ -3,11 +3,12 @@
 use ferrex_engine_core::{
     Details, JournalRow, MarketId, MarketView, OrderChanges, OrderFlags, OrderNo, OrderPart, OrderState,
 };
-use ferrex_postgres::PgU128;
+use ferrex_postgres::{PgU128, column_of};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::projection::TOGETHER;
 use super::{natural, stored};
 use crate::Error;
 use crate::error::Doing as _;
@@ -103,12 +104,11 @@ pub(super) async fn project(connection: &mut PgConnection, changes: &OrderChange
     if !changes.markets.is_empty() {
         project_markets(connection, &changes.markets).await?;
     }
-    if !changes.open.is_empty() {
-        project_open(connection, &changes.open).await?;
+    for open in changes.open.chunks(TOGETHER) {
+        project_open(connection, open).await?;
     }
-    if !changes.closed.is_empty() {
-        let (markets, orders): (Vec<i32>, Vec<i64>) = changes
-            .closed
+    for closed in changes.closed.chunks(TOGETHER) {
+        let (markets, orders): (Vec<i32>, Vec<i64>) = closed
             .iter()
             .map(|(market, order)| (market.0.cast_signed(), order.0.cast_signed()))
             .unzip();
@@ -148,12 +148,12 @@ async fn project_markets(connection: &mut PgConnection, markets: &[MarketView]) 
          ON CONFLICT (id) DO UPDATE SET state = excluded.state, fees = excluded.fees, last_price = excluded.last_price,
                                         last_order = excluded.last_order",
     )
-    .bind(markets.iter().map(|m| m.id.0.cast_signed()).collect::<Vec<_>>())
-    .bind(markets.iter().map(|m| Json(m.spec)).collect::<Vec<_>>())
-    .bind(markets.iter().map(|m| i16::from(m.state.code())).collect::<Vec<_>>())
-    .bind(markets.iter().map(|m| Json(m.fees.clone())).collect::<Vec<_>>())
-    .bind(markets.iter().map(|m| m.last_price.cast_signed()).collect::<Vec<_>>())
-    .bind(markets.iter().map(|m| m.last_order.0.cast_signed()).collect::<Vec<_>>())
+    .bind(column_of(markets, |m| m.id.0.cast_signed()))
+    .bind(column_of(markets, |m| Json(m.spec)))
+    .bind(column_of(markets, |m| i16::from(m.state.code())))
+    .bind(column_of(markets, |m| Json(m.fees.clone())))
+    .bind(column_of(markets, |m| m.last_price.cast_signed()))
+    .bind(column_of(markets, |m| m.last_order.0.cast_signed()))
     .execute(connection)
     .await
     .doing("projecting markets")?;
@@ -161,9 +161,6 @@ async fn project_markets(connection: &mut PgConnection, markets: &[MarketView]) 
 }
 
 async fn project_open(connection: &mut PgConnection, open: &[OrderState]) -> Result<(), Error> {
-    fn column<T>(open: &[OrderState], value: impl Fn(&OrderState) -> T) -> Vec<T> {
-        open.iter().map(value).collect()
-    }
     sqlx::query(
         "INSERT INTO open_order (market, order_no, owner, side, limit_price, lots, lots_left, shown, display, value, by_market,
                                  tif, stop, waiting, expires_at, self_trade, priority, held, account, client)
@@ -176,26 +173,26 @@ async fn project_open(connection: &mut PgConnection, open: &[OrderState]) -> Res
                 shown = excluded.shown, display = excluded.display, value = excluded.value, stop = excluded.stop,
                 waiting = excluded.waiting, priority = excluded.priority, held = excluded.held",
     )
-    .bind(column(open, |o| o.market.0.cast_signed()))
-    .bind(column(open, |o| o.open.order.0.cast_signed()))
-    .bind(column(open, |o| o.owner))
-    .bind(column(open, |o| i16::from(o.open.side.code())))
-    .bind(column(open, |o| o.open.limit.cast_signed()))
-    .bind(column(open, |o| o.open.total.cast_signed()))
-    .bind(column(open, |o| o.open.left.cast_signed()))
-    .bind(column(open, |o| o.open.shown.cast_signed()))
-    .bind(column(open, |o| o.open.display.cast_signed()))
-    .bind(column(open, |o| PgU128(o.open.value)))
-    .bind(column(open, |o| o.open.market))
-    .bind(column(open, |o| i16::from(o.open.tif.code())))
-    .bind(column(open, |o| o.open.stop.cast_signed()))
-    .bind(column(open, |o| o.open.waiting))
-    .bind(column(open, OrderState::expires_at))
-    .bind(column(open, |o| i16::from(o.open.self_trade.code())))
-    .bind(column(open, |o| o.open.priority.cast_signed()))
-    .bind(column(open, |o| PgU128(o.held)))
-    .bind(column(open, |o| o.account.0.cast_signed()))
-    .bind(column(open, |o| o.client))
+    .bind(column_of(open, |o| o.market.0.cast_signed()))
+    .bind(column_of(open, |o| o.open.order.0.cast_signed()))
+    .bind(column_of(open, |o| o.owner))
+    .bind(column_of(open, |o| i16::from(o.open.side.code())))
+    .bind(column_of(open, |o| o.open.limit.cast_signed()))
+    .bind(column_of(open, |o| o.open.total.cast_signed()))
+    .bind(column_of(open, |o| o.open.left.cast_signed()))
+    .bind(column_of(open, |o| o.open.shown.cast_signed()))
+    .bind(column_of(open, |o| o.open.display.cast_signed()))
+    .bind(column_of(open, |o| PgU128(o.open.value)))
+    .bind(column_of(open, |o| o.open.market))
+    .bind(column_of(open, |o| i16::from(o.open.tif.code())))
+    .bind(column_of(open, |o| o.open.stop.cast_signed()))
+    .bind(column_of(open, |o| o.open.waiting))
+    .bind(column_of(open, OrderState::expires_at))
+    .bind(column_of(open, |o| i16::from(o.open.self_trade.code())))
+    .bind(column_of(open, |o| o.open.priority.cast_signed()))
+    .bind(column_of(open, |o| PgU128(o.held)))
+    .bind(column_of(open, |o| o.account.0.cast_signed()))
+    .bind(column_of(open, |o| o.client))
     .execute(connection)
     .await
     .doing("projecting open orders")?;

@@ -1,11 +1,15 @@
 use ferrex_engine_core::{Changes, OrderChanges};
-use ferrex_postgres::{Db, PgU128};
-
-use sqlx::PgExecutor;
+use ferrex_ledger::{AccountId, AccountState, HoldState};
+use ferrex_postgres::{Db, PgU128, column_of};
+use sqlx::{PgConnection, PgExecutor};
 
 use super::{natural, stored};
 use crate::Error;
 use crate::error::Doing as _;
+
+/// Rows a statement. To put one together takes the processor from everything else that runs on its thread, the answers to
+/// the engine's callers among them, so it must not take long.
+pub(super) const TOGETHER: usize = 1_000;
 
 /// What a projection writes: the values, as of row `to`, of all that changed after row `from`.
 #[derive(Clone, Debug)]
@@ -27,17 +31,6 @@ pub(crate) async fn project(db: &Db, projected: &Projected) -> Result<(), Error>
         changes,
         orders,
     } = projected;
-    let number = |id: u32| i32::try_from(id).map_err(|_| stored("account", id));
-    let accounts = changes
-        .accounts
-        .iter()
-        .map(|a| number(a.id.0))
-        .collect::<Result<Vec<i32>, _>>()?;
-    let hold_accounts = changes
-        .holds
-        .iter()
-        .map(|h| number(h.account.0))
-        .collect::<Result<Vec<i32>, _>>()?;
     let mut tx = db.begin().await?;
     // The row lock puts two projections in line.
     let moved =
@@ -50,66 +43,58 @@ pub(crate) async fn project(db: &Db, projected: &Projected) -> Result<(), Error>
     if moved.rows_affected() != 1 {
         return Err(Error::ProjectionSuperseded { from: *from, to: *to });
     }
-    if !accounts.is_empty() {
-        sqlx::query(
-            "INSERT INTO balance (account, total, held)
-             SELECT * FROM unnest($1::integer[], $2::numeric[], $3::numeric[])
-             ON CONFLICT (account) DO UPDATE SET total = excluded.total, held = excluded.held",
-        )
-        .bind(accounts)
-        .bind(
-            changes
-                .accounts
-                .iter()
-                .map(|account| PgU128(account.total))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            changes
-                .accounts
-                .iter()
-                .map(|account| PgU128(account.held))
-                .collect::<Vec<_>>(),
-        )
-        .execute(&mut *tx)
-        .await
-        .doing("projecting balances")?;
+    for accounts in changes.accounts.chunks(TOGETHER) {
+        project_balances(&mut tx, accounts).await?;
     }
-    if !hold_accounts.is_empty() {
-        sqlx::query(
-            "INSERT INTO hold (id, account, amount, expires_at, closed)
-             SELECT * FROM unnest($1::uuid[], $2::integer[], $3::numeric[], $4::timestamptz[], $5::boolean[])
-             ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, closed = excluded.closed",
-        )
-        .bind(
-            changes
-                .holds
-                .iter()
-                .map(|hold| hold.id.uuid())
-                .collect::<Vec<_>>(),
-        )
-        .bind(hold_accounts)
-        .bind(
-            changes
-                .holds
-                .iter()
-                .map(|hold| PgU128(hold.left))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            changes
-                .holds
-                .iter()
-                .map(|hold| hold.expires_at)
-                .collect::<Vec<_>>(),
-        )
-        .bind(changes.holds.iter().map(|hold| hold.closed).collect::<Vec<_>>())
-        .execute(&mut *tx)
-        .await
-        .doing("projecting holds")?;
+    for holds in changes.holds.chunks(TOGETHER) {
+        project_holds(&mut tx, holds).await?;
     }
     super::orders::project(&mut tx, orders).await?;
     tx.commit().await.doing("committing the projection")
+}
+
+fn number(id: AccountId) -> Result<i32, Error> {
+    i32::try_from(id.0).map_err(|_| stored("account", id.0))
+}
+
+async fn project_balances(tx: &mut PgConnection, accounts: &[AccountState]) -> Result<(), Error> {
+    let numbers: Vec<i32> = accounts
+        .iter()
+        .map(|account| number(account.id))
+        .collect::<Result<_, _>>()?;
+    sqlx::query(
+        "INSERT INTO balance (account, total, held)
+         SELECT * FROM unnest($1::integer[], $2::numeric[], $3::numeric[])
+         ON CONFLICT (account) DO UPDATE SET total = excluded.total, held = excluded.held",
+    )
+    .bind(numbers)
+    .bind(column_of(accounts, |account| PgU128(account.total)))
+    .bind(column_of(accounts, |account| PgU128(account.held)))
+    .execute(tx)
+    .await
+    .doing("projecting balances")?;
+    Ok(())
+}
+
+async fn project_holds(tx: &mut PgConnection, holds: &[HoldState]) -> Result<(), Error> {
+    let accounts: Vec<i32> = holds
+        .iter()
+        .map(|hold| number(hold.account))
+        .collect::<Result<_, _>>()?;
+    sqlx::query(
+        "INSERT INTO hold (id, account, amount, expires_at, closed)
+         SELECT * FROM unnest($1::uuid[], $2::integer[], $3::numeric[], $4::timestamptz[], $5::boolean[])
+         ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, closed = excluded.closed",
+    )
+    .bind(column_of(holds, |hold| hold.id.uuid()))
+    .bind(accounts)
+    .bind(column_of(holds, |hold| PgU128(hold.left)))
+    .bind(column_of(holds, |hold| hold.expires_at))
+    .bind(column_of(holds, |hold| hold.closed))
+    .execute(tx)
+    .await
+    .doing("projecting holds")?;
+    Ok(())
 }
 
 /// The journal row up to which the tables are true.

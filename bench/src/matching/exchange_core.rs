@@ -157,6 +157,7 @@ fn written(stream: &Stream) -> anyhow::Result<Vec<u8>> {
                 price,
                 lots,
                 rests,
+                ..
             } => (0, side == Side::Sell, rests, person, 0, price, lots),
             Command::Cancel { order } => (1, false, false, 0, order, 0, 0),
             Command::Move { order, price, .. } => (2, false, false, 0, order, price, 0),

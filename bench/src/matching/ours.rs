@@ -157,6 +157,7 @@ impl Making {
                 price,
                 lots,
                 rests,
+                ..
             } => {
                 let owner = user(person + if side == Side::Buy { 0 } else { PEOPLE });
                 self.owners.push(owner);

@@ -6,15 +6,17 @@ use anyhow::bail;
 use ferrex_matching::Side;
 use lobster::{OrderEvent, OrderType};
 use matchcore::{
-    AmendCmd, AmendPatch, CancelCmd, CommandEffects, CommandKind, CommandMeta, CommandOutcome, CommandReport,
-    LimitOrder, LimitOrderPatch, NewOrder, OrderFlags, OrderId, OrderKind, Price, Quantity, QuantityPolicy,
-    SequenceNumber, SubmitCmd, TimeInForce, Timestamp,
+    CancelCmd, CommandEffects, CommandKind, CommandMeta, CommandOutcome, CommandReport, LimitOrder, NewOrder,
+    OrderFlags, OrderId, OrderKind, Price, Quantity, QuantityPolicy, SequenceNumber, SubmitCmd, TimeInForce,
+    Timestamp,
 };
 
 use super::Prepared;
 use super::stream::{Command, Stream, Totals};
 
-/// `matchcore` names an order after the sequence number of its command.
+/// `matchcore` names an order after the sequence number of its command. One that can trade at all trades at any price there,
+/// whatever its own is, so it is given what trades at its price first and what is left as another order; one that moves is
+/// cancelled and placed again.
 pub(super) struct Matchcore {
     book: matchcore::OrderBook,
     commands: Vec<matchcore::Command>,
@@ -22,67 +24,116 @@ pub(super) struct Matchcore {
 
 impl Matchcore {
     pub fn new(stream: &Stream) -> Self {
-        let (mut sequence, mut names) = (0, vec![OrderId(0)]);
-        let mut all: Vec<matchcore::Command> = stream
-            .filling
-            .iter()
-            .chain(&stream.commands)
-            .map(|command| {
-                if matches!(command, Command::Place { .. }) {
-                    names.push(OrderId(sequence));
-                }
-                let meta = CommandMeta {
-                    sequence_number: SequenceNumber(sequence),
-                    timestamp: Timestamp(sequence),
-                };
-                sequence += 1;
-                matchcore::Command {
-                    meta,
-                    kind: kind(*command, &names),
-                }
-            })
-            .collect();
+        let mut making = MatchcoreMaking::default();
         let mut book = matchcore::OrderBook::new("BASE/QUOTE");
-        let commands = all.split_off(stream.filling.len());
-        for command in &all {
-            book.execute(command);
+        for command in &stream.filling {
+            for command in making.commands(*command) {
+                book.execute(&command);
+            }
         }
+        let commands = stream
+            .commands
+            .iter()
+            .flat_map(|command| making.commands(*command))
+            .collect();
         Self { book, commands }
     }
 }
 
-fn kind(command: Command, names: &[OrderId]) -> CommandKind {
-    match command {
-        Command::Place {
-            side,
-            price,
-            lots,
-            rests,
-            ..
-        } => {
-            let side = match side {
-                Side::Buy => matchcore::Side::Buy,
-                Side::Sell => matchcore::Side::Sell,
-            };
-            let tif = if rests { TimeInForce::Gtc } else { TimeInForce::Ioc };
-            CommandKind::Submit(SubmitCmd {
-                order: NewOrder::Limit(LimitOrder::new(
-                    Price(price.into()),
-                    QuantityPolicy::Standard {
-                        quantity: Quantity(lots),
-                    },
-                    OrderFlags::new(side, false, tif),
-                )),
-            })
+#[derive(Default)]
+struct MatchcoreMaking {
+    sequence: u64,
+    placed: u32,
+    /// Present name and side of each order.
+    known: HashMap<u32, (OrderId, matchcore::Side)>,
+}
+
+impl MatchcoreMaking {
+    fn command(&mut self, kind: CommandKind) -> matchcore::Command {
+        let meta = CommandMeta {
+            sequence_number: SequenceNumber(self.sequence),
+            timestamp: Timestamp(self.sequence),
+        };
+        self.sequence += 1;
+        matchcore::Command { meta, kind }
+    }
+
+    fn submit(
+        &mut self,
+        side: matchcore::Side,
+        price: u32,
+        lots: u64,
+        tif: TimeInForce,
+    ) -> matchcore::Command {
+        let policy = QuantityPolicy::Standard {
+            quantity: Quantity(lots),
+        };
+        let flags = OrderFlags::new(side, false, tif);
+        self.command(CommandKind::Submit(SubmitCmd {
+            order: NewOrder::Limit(LimitOrder::new(Price(price.into()), policy, flags)),
+        }))
+    }
+
+    /// An order that trades `takes` of its lots at once; what is left rests under the name that is noted.
+    fn order(
+        &mut self,
+        (number, side): (u32, matchcore::Side),
+        price: u32,
+        (lots, takes): (u64, u64),
+        rests: bool,
+    ) -> Vec<matchcore::Command> {
+        let left = lots - takes;
+        let mut commands = Vec::new();
+        if takes > 0 {
+            commands.push(self.submit(side, price, takes, TimeInForce::Ioc));
         }
-        Command::Cancel { order } => CommandKind::Cancel(CancelCmd {
-            order_id: names[order as usize],
+        if left > 0 && rests {
+            self.known.insert(number, (OrderId(self.sequence), side));
+            commands.push(self.submit(side, price, left, TimeInForce::Gtc));
+        }
+        if takes == 0 && !rests {
+            commands.push(self.submit(side, price, lots, TimeInForce::Ioc));
+        }
+        commands
+    }
+
+    fn cancel(&mut self, order_id: OrderId) -> matchcore::Command {
+        self.command(CommandKind::Cancel(CancelCmd {
+            order_id,
             order_kind: OrderKind::Limit,
-        }),
-        Command::Move { order, price, .. } => CommandKind::Amend(AmendCmd {
-            order_id: names[order as usize],
-            patch: AmendPatch::Limit(LimitOrderPatch::new().with_price(Price(price.into()))),
-        }),
+        }))
+    }
+
+    fn commands(&mut self, command: Command) -> Vec<matchcore::Command> {
+        match command {
+            Command::Place {
+                side,
+                price,
+                lots,
+                rests,
+                takes,
+                ..
+            } => {
+                let side = match side {
+                    Side::Buy => matchcore::Side::Buy,
+                    Side::Sell => matchcore::Side::Sell,
+                };
+                self.placed += 1;
+                self.order((self.placed, side), price, (lots, takes), rests)
+            }
+            Command::Cancel { order } => vec![self.cancel(self.known[&order].0)],
+            Command::Move {
+                order,
+                price,
+                left,
+                takes,
+            } => {
+                let (id, side) = self.known[&order];
+                let mut commands = vec![self.cancel(id)];
+                commands.extend(self.order((order, side), price, (left, takes), true));
+                commands
+            }
+        }
     }
 }
 
@@ -101,10 +152,8 @@ impl Prepared for Matchcore {
         let mut totals = Totals::default();
         for command in &self.commands {
             match self.book.execute(command) {
-                CommandOutcome::Applied(CommandReport::Submit(effects) | CommandReport::Amend(effects)) => {
-                    add(&mut totals, &effects);
-                }
-                CommandOutcome::Applied(CommandReport::Cancel) => {}
+                CommandOutcome::Applied(CommandReport::Submit(effects)) => add(&mut totals, &effects),
+                CommandOutcome::Applied(_) => {}
                 CommandOutcome::Rejected(failure) => bail!("matchcore refuses: {failure}"),
             }
         }
@@ -181,7 +230,9 @@ impl LobsterMaking {
             Command::Cancel { order } => vec![OrderType::Cancel {
                 id: self.known[&order].0,
             }],
-            Command::Move { order, price, left } => {
+            Command::Move {
+                order, price, left, ..
+            } => {
                 let (id, side) = self.known[&order];
                 vec![OrderType::Cancel { id }, self.limit(order, side, left, price)]
             }

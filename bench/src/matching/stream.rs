@@ -19,7 +19,7 @@ const OVER: u32 = 20;
 pub(super) const PEOPLE: u32 = 500;
 pub(super) const LOTS_MAX: u64 = 100;
 
-/// One command. Orders are numbered from 1 in the order in which they are placed.
+/// One command. Orders are numbered from 1 in the order in which they are placed. `takes` is what trades at once.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Command {
     Place {
@@ -28,6 +28,7 @@ pub(super) enum Command {
         price: u32,
         lots: u64,
         rests: bool,
+        takes: u64,
     },
     Cancel {
         order: u32,
@@ -37,7 +38,20 @@ pub(super) enum Command {
         order: u32,
         price: u32,
         left: u64,
+        takes: u64,
     },
+}
+
+impl Command {
+    /// Has the ladder run it, and notes what trades.
+    fn run(mut self, ladder: &mut Ladder) -> Self {
+        let before = ladder.totals.lots;
+        ladder.run(self);
+        if let Self::Place { takes, .. } | Self::Move { takes, .. } = &mut self {
+            *takes = ladder.totals.lots - before;
+        }
+        self
+    }
 }
 
 /// What a stream's trades come to.
@@ -118,8 +132,9 @@ impl Making {
             price: self.price(side),
             lots: self.rng.random_range(1..=LOTS_MAX),
             rests,
-        };
-        self.ladder.run(command);
+            takes: 0,
+        }
+        .run(&mut self.ladder);
         self.sides.push(side);
         let number = u32::try_from(self.sides.len() - 1).expect("far fewer orders than 2^32");
         if self.ladder.left(number) > 0 {
@@ -148,9 +163,7 @@ impl Making {
         match picked {
             Some((place, order)) if draw < 18 && enough => {
                 self.resting.swap_remove(place);
-                let command = Command::Cancel { order };
-                self.ladder.run(command);
-                command
+                Command::Cancel { order }.run(&mut self.ladder)
             }
             Some((_, order)) if draw >= 18 => {
                 let (side, present) = (self.sides[order as usize], self.ladder.price(order));
@@ -160,9 +173,14 @@ impl Making {
                     price = self.price(side);
                 }
                 let left = self.ladder.left(order);
-                let command = Command::Move { order, price, left };
-                self.ladder.run(command);
-                command
+                let takes = 0;
+                Command::Move {
+                    order,
+                    price,
+                    left,
+                    takes,
+                }
+                .run(&mut self.ladder)
             }
             _ => self.place(draw >= 3),
         }

@@ -19,7 +19,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub const PUBLIC: Surface = Surface {
     name: "public",
     title: "Ferrex",
-    description: "Accounts, verification, deposits, transfers, withdrawals and statements. Amounts are decimal strings of whole \
+    description: "Accounts, verification, deposits, transfers, withdrawals, trading and statements. Amounts are decimal strings of whole \
                   units. Log in with `POST /v1/sessions` and use the access token as a bearer token.",
 };
 

@@ -72,7 +72,9 @@ public final class Peer {
         PerformanceConfiguration performance = PerformanceConfiguration.throughputPerformanceBuilder()
                 .matchingEnginesNum(1)
                 .riskEnginesNum(1)
-                .waitStrategy(CoreWaitStrategy.valueOf(System.getProperty("wait", "BLOCKING")))
+                .waitStrategy(CoreWaitStrategy.YIELDING)
+                // Its own factory binds each thread to a core, of which there are fewer here.
+                .threadFactory(Thread::new)
                 .orderBookFactory(OrderBookDirectImpl::new)
                 .build();
         ExchangeCore core = ExchangeCore.builder()

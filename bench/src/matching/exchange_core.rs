@@ -1,5 +1,5 @@
-//! exchange-core in a JVM of its own, with its risk engine on. Its pipeline of threads has both cores; what it is fed with is
-//! played a few times before, so that its code is compiled.
+//! exchange-core in a JVM of its own, with its risk engine on. What it is fed with is played a few times before, so that its code
+//! is compiled.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::Prepared;
 use super::stream::{Command, MIDDLE, PEOPLE, Stream, Totals};
-use crate::program::finish;
+use crate::program::{finish, on_core};
 
 /// How often the stream is played before the first measurement.
 const WARM: &str = "5";
@@ -37,8 +37,8 @@ pub(super) struct ExchangeCore {
 }
 
 impl ExchangeCore {
-    /// Fetches what is missing, compiles, starts and warms up.
-    pub fn start(stream: &Stream) -> anyhow::Result<Self> {
+    /// Fetches what is missing, compiles, starts and warms up. Its pipeline of threads has one core, or all there are.
+    pub fn start(stream: &Stream, core: Option<usize>) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let file = dir.path().join("stream");
         fs::write(&file, written(stream)?)?;
@@ -51,7 +51,7 @@ impl ExchangeCore {
                 .arg(&classes)
                 .arg(source),
         )?;
-        let mut jvm = Program::new("java")
+        let mut jvm = on_core(core, Path::new("java"))
             .args(OPEN.map(|package| format!("--add-opens={package}=ALL-UNNAMED")))
             .args(["-Xms2g", "-Xmx2g", "-XX:+UseParallelGC", "-cp"])
             .arg(format!("{jars}:{}", classes.display()))
@@ -72,11 +72,22 @@ impl ExchangeCore {
             _dir: dir,
         };
         started.hear("ready")?;
+        started.signal("STOP")?;
         Ok(started)
+    }
+
+    /// While it is not its turn it stands still, for its threads look for work without rest.
+    fn signal(&self, name: &str) -> anyhow::Result<()> {
+        finish(
+            Program::new("kill")
+                .arg(format!("-{name}"))
+                .arg(self.jvm.id().to_string()),
+        )
     }
 
     /// Fills the book of an empty exchange.
     pub fn prepare(&mut self) -> anyhow::Result<&mut Self> {
+        self.signal("CONT")?;
         writeln!(self.to, "prepare")?;
         self.hear("prepared")?;
         Ok(self)
@@ -99,6 +110,7 @@ impl Prepared for &mut ExchangeCore {
     fn run(&mut self) -> anyhow::Result<Totals> {
         writeln!(self.to, "run")?;
         let line = self.line()?;
+        self.signal("STOP")?;
         let mut words = line.split(' ');
         let mut next = || words.next().with_context(|| format!("exchange-core said {line}"));
         Ok(Totals {

@@ -76,14 +76,16 @@ pub async fn run(effort: Effort) -> anyhow::Result<()> {
         async || timed("lobster", peers::Lobster::new(&stream), &stream),
     )
     .await?;
-    let mut peer = exchange_core::ExchangeCore::start(&stream)?;
-    compare(
-        "matching beside exchange-core",
-        effort.pairs,
-        Limit::None,
-        ours,
-        async || timed("exchange-core", peer.prepare()?, &stream),
-    )
-    .await?;
+    for (cores, core) in [("on one core", Some(1)), ("on both cores", None)] {
+        let mut peer = exchange_core::ExchangeCore::start(&stream, core)?;
+        compare(
+            &format!("matching beside exchange-core {cores}"),
+            effort.pairs,
+            Limit::None,
+            ours,
+            async || timed("exchange-core", peer.prepare()?, &stream),
+        )
+        .await?;
+    }
     Ok(())
 }

@@ -21,23 +21,26 @@ const QUOTE: AssetId = AssetId(2);
 const LOT: u128 = 1_000_000;
 const TICK: u128 = 100;
 const RICH: u128 = 1 << 100;
+const FIRST_MS: u64 = 1_790_000_000_000;
 /// Commands in one batch of the journal.
 const BATCH: usize = 256;
 
-/// The engine and the stream as commands.
+/// The engine and the stream, each command with its id. They become the engine's own commands one at a time, as they do where
+/// requests are decoded.
 pub(super) struct Ours {
     engine: Engine,
-    commands: Vec<Command>,
+    making: Making,
+    commands: Vec<(CommandId, stream::Command)>,
 }
 
 impl Ours {
     pub fn new(stream: &Stream) -> anyhow::Result<Self> {
         let (mut engine, mut out) = (Engine::new(1), Batch::default());
-        let mut making = Making::default();
+        let mut making = Making::new();
         let mut first = Vec::new();
         for person in (0..2 * PEOPLE).map(user) {
             for asset in [BASE, QUOTE] {
-                first.push(making.command(Reason::Deposit, deposit(person, asset)));
+                first.push(making.next(Reason::Deposit, deposit(person, asset)));
             }
         }
         let market = [
@@ -57,8 +60,11 @@ impl Ours {
                 state: MarketState::Open,
             },
         ];
-        first.extend(market.map(|action| making.command(Reason::MarketAdmin, action)));
-        first.extend(stream.filling.iter().map(|command| making.order(command)));
+        first.extend(market.map(|action| making.next(Reason::MarketAdmin, action)));
+        first.extend(stream.filling.iter().map(|command| {
+            let id = making.id();
+            making.order(id, command)
+        }));
         for command in &first {
             let outcome = engine.apply(command, &mut out);
             ensure!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
@@ -66,9 +72,13 @@ impl Ours {
         let commands = stream
             .commands
             .iter()
-            .map(|command| making.order(command))
+            .map(|command| (making.id(), *command))
             .collect();
-        Ok(Self { engine, commands })
+        Ok(Self {
+            engine,
+            making,
+            commands,
+        })
     }
 }
 
@@ -76,8 +86,9 @@ impl Prepared for Ours {
     fn run(&mut self) -> anyhow::Result<Totals> {
         let (mut totals, mut out) = (Totals::default(), Batch::default());
         for batch in self.commands.chunks(BATCH) {
-            for command in batch {
-                let outcome = self.engine.apply(command, &mut out);
+            for (id, command) in batch {
+                let command = self.making.order(*id, command);
+                let outcome = self.engine.apply(&command, &mut out);
                 ensure!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
             }
             // Two rows a trade; the second has the base asset.
@@ -127,30 +138,45 @@ fn deposit(person: Uuid, asset: AssetId) -> Action {
     }])
 }
 
-#[derive(Default)]
 struct Making {
     count: u64,
+    at: Timestamp,
     /// Whose an order is, by its number less one.
     owners: Vec<Uuid>,
 }
 
 impl Making {
+    fn new() -> Self {
+        Self {
+            count: 0,
+            at: from_micros(FIRST_MS.cast_signed() * 1_000),
+            owners: Vec::new(),
+        }
+    }
+
     /// A thousand commands share a millisecond.
-    fn command(&mut self, reason: Reason, action: Action) -> Command {
+    fn id(&mut self) -> CommandId {
         self.count += 1;
-        let millis = 1_790_000_000_000 + self.count / 1_000;
-        let at: Timestamp = from_micros(i64::try_from(millis * 1_000).unwrap_or(i64::MAX));
+        CommandId::new_at(FIRST_MS + self.count / 1_000)
+    }
+
+    const fn command(&self, id: CommandId, reason: Reason, action: Action) -> Command {
         Command {
-            id: CommandId::new_at(millis),
-            at,
+            id,
+            at: self.at,
             reason,
-            reference: Uuid::from_u128(self.count.into()),
+            reference: id.uuid(),
             action,
         }
     }
 
-    fn order(&mut self, command: &stream::Command) -> Command {
-        let action = match *command {
+    fn next(&mut self, reason: Reason, action: Action) -> Command {
+        let id = self.id();
+        self.command(id, reason, action)
+    }
+
+    fn order(&mut self, id: CommandId, asked: &stream::Command) -> Command {
+        let action = match *asked {
             stream::Command::Place {
                 side,
                 person,
@@ -186,7 +212,7 @@ impl Making {
                 quantity: None,
             }),
         };
-        self.command(Reason::Trading, action)
+        self.command(id, Reason::Trading, action)
     }
 
     fn owner(&self, order: u32) -> Uuid {

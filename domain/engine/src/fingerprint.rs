@@ -7,19 +7,29 @@ use crate::{Action, Command, Rest, Step};
 ///
 /// The encoding is stored by its hash in every journal row: it never changes, new variants take new tags.
 pub fn fingerprint(command: &Command) -> u64 {
-    let mut bytes = Vec::with_capacity(192);
+    let mut bytes = Vec::new();
+    encode(command, &mut bytes);
+    of_encoding(&bytes)
+}
+
+/// The fingerprint of a command with this encoding.
+pub(crate) fn of_encoding(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes)
+}
+
+/// Appends the canonical encoding.
+pub(crate) fn encode(command: &Command, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&command.reason.code().to_le_bytes());
     bytes.extend_from_slice(command.reference.as_bytes());
     match &command.action {
         Action::Transfer(steps) => {
             bytes.push(1);
             for step in steps {
-                encode_step(step, &mut bytes);
+                encode_step(step, bytes);
             }
         }
-        other => crate::orders::encode(other, &mut bytes),
+        other => crate::orders::encode(other, bytes),
     }
-    xxh3_64(&bytes)
 }
 
 fn encode_step(step: &Step, bytes: &mut Vec<u8>) {

@@ -1,10 +1,12 @@
 //! The idempotency window: the answers of recent commands, by command id, which is by time.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use ferrex_ids::CommandId;
 use ferrex_planted::planted;
 use ferrex_time::Timestamp;
+use foldhash::HashMap;
 use uuid::Uuid;
 
 use crate::{Outcome, Refusal};
@@ -38,14 +40,27 @@ pub fn lowest_id_at(at: Timestamp) -> Uuid {
     Uuid::from_u128(ms << 80)
 }
 
+/// Ids of the same 256 ms are one span: few enough for a table that grows in a moment, many enough for few tables.
+const SPAN_BITS: u32 = 80 + 8;
+
+const fn number(id: CommandId) -> u128 {
+    id.uuid().as_u128()
+}
+
+const fn span(id: u128) -> u64 {
+    // 40 bits are left.
+    (id >> SPAN_BITS) as u64
+}
+
 /// Every command with an id from `start` on is here; an older one may be, or is in the journal only.
 ///
 /// That is true whatever ids callers make: an id that is not time-ordered costs memory or a look-up, never an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     start: Uuid,
-    /// By the id as a number, which sorts as its bytes do and is compared in two instructions: every command looks here.
-    answers: BTreeMap<u128, Known>,
+    /// By the time of the id, then by the id: every command looks here, and old spans go as a whole. None is empty.
+    spans: BTreeMap<u64, HashMap<u128, Known>>,
+    len: usize,
 }
 
 impl Window {
@@ -53,22 +68,29 @@ impl Window {
         self.start
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.answers.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// What is remembered, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
-        let named = |(id, known): (&u128, &Known)| (CommandId::from_uuid(Uuid::from_u128(*id)), *known);
-        self.answers.iter().map(named)
+        self.spans.values().flat_map(|span| {
+            let mut known: Vec<(u128, Known)> = span.iter().map(|(id, known)| (*id, *known)).collect();
+            known.sort_unstable_by_key(|(id, _)| *id);
+            let named = |(id, known)| (CommandId::from_uuid(Uuid::from_u128(id)), known);
+            known.into_iter().map(named)
+        })
     }
 
     pub(crate) fn find(&self, id: CommandId) -> Option<Known> {
-        self.answers.get(&id.uuid().as_u128()).copied()
+        let id = number(id);
+        self.spans.get(&span(id))?.get(&id).copied()
     }
 
     pub(crate) fn remember(&mut self, id: CommandId, known: Known) {
-        self.answers.insert(id.uuid().as_u128(), known);
+        let id = number(id);
+        let span = self.spans.entry(span(id)).or_default();
+        self.len += usize::from(span.insert(id, known).is_none());
     }
 
     pub(crate) fn reaches(&self, id: Uuid) -> bool {
@@ -78,15 +100,34 @@ impl Window {
     /// Moves the start forward and drops what lies before it.
     pub(crate) fn forget_before(&mut self, start: Uuid) {
         self.start = self.start.max(start);
-        self.answers = self.answers.split_off(&self.start.as_u128());
+        let start = self.start.as_u128();
+        let kept = self.spans.split_off(&span(start));
+        let gone = std::mem::replace(&mut self.spans, kept);
+        self.len -= gone.values().map(HashMap::len).sum::<usize>();
+        if let Entry::Occupied(mut first) = self.spans.entry(span(start)) {
+            self.len -= first.get().len();
+            first.get_mut().retain(|id, _| *id >= start);
+            self.len += first.get().len();
+            if first.get().is_empty() {
+                first.remove();
+            }
+        }
     }
 
     /// The start that would keep the `count` newest ids.
     pub(crate) fn start_for(&self, count: usize) -> Uuid {
-        let surplus = self.answers.len().saturating_sub(count);
-        match (surplus, self.answers.keys().nth(surplus)) {
-            (0, _) | (_, None) => self.start,
-            (_, Some(id)) => Uuid::from_u128(*id),
+        let mut surplus = self.len.saturating_sub(count);
+        if surplus == 0 {
+            return self.start;
         }
+        for span in self.spans.values() {
+            if surplus < span.len() {
+                let mut ids: Vec<u128> = span.keys().copied().collect();
+                let (_, first, _) = ids.select_nth_unstable(surplus);
+                return Uuid::from_u128(*first);
+            }
+            surplus -= span.len();
+        }
+        self.start
     }
 }

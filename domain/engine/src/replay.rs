@@ -98,6 +98,7 @@ impl Restore {
                 known,
                 sequence: 0,
                 unfinished: None,
+                scratch: Vec::new(),
             },
             last_orders: BTreeMap::new(),
         }

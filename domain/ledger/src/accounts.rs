@@ -1,8 +1,7 @@
 //! Accounts as dense numbers: keys are looked up at the edge, balances are flat arrays.
 
-use std::collections::HashMap;
-
 use ferrex_money::AssetId;
+use foldhash::HashMap;
 
 use crate::{AccountId, AccountKey, Normal, Owner};
 
@@ -18,6 +17,8 @@ pub(crate) struct Accounts {
     changes: Vec<AccountId>,
     /// Of each asset the sum of its debit-normal accounts, which equals that of the others.
     issued: HashMap<AssetId, Issued>,
+    /// How many of these sums exceed 2^128 - 1.
+    overissued: usize,
 }
 
 /// A sum that may exceed 128 bits.
@@ -126,13 +127,16 @@ impl Accounts {
         let issued = self.issued.entry(self.keys[place].asset).or_default();
         let (low, less) = issued.low.overflowing_sub(self.totals[place]);
         let (low, more) = low.overflowing_add(total);
+        let before = issued.high;
         issued.low = low;
         issued.high += i64::from(more) - i64::from(less);
+        self.overissued += usize::from(issued.high > 0);
+        self.overissued -= usize::from(before > 0);
     }
 
     /// Whether the sum of an asset exceeds 2^128 - 1.
     pub(crate) fn is_overissued(&self, asset: AssetId) -> bool {
-        self.issued.get(&asset).is_some_and(|issued| issued.high > 0)
+        self.overissued > 0 && self.issued.get(&asset).is_some_and(|issued| issued.high > 0)
     }
 
     /// The accounts set since the last call, ascending, each once.

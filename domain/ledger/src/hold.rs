@@ -1,9 +1,10 @@
 //! Holds: pending transfers out of a credit-normal account.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ferrex_ids::HoldId;
 use ferrex_time::Timestamp;
+use foldhash::{HashMap, HashSet};
 
 use crate::AccountId;
 

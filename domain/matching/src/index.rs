@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 /// Finds the slot of an open order by its number: a flat ring over the newest numbers, a map for older ones.
 ///

@@ -1,7 +1,8 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use ferrex_matching::{Event, Sizes};
 use ferrex_planted::planted;
+use foldhash::HashMap;
 use uuid::Uuid;
 
 use super::market::Market;

@@ -1,8 +1,7 @@
-use std::collections::HashMap;
-
 use ferrex_ledger::{Account, AccountId, AccountKey, Ledger, Purpose};
 use ferrex_matching::{Book, Lots, OrderNo, Side, Sizes, Ticks};
 use ferrex_money::AssetId;
+use foldhash::{HashMap, HashMapExt as _};
 use uuid::Uuid;
 
 use super::{FeeRate, MarketId, MarketSpec, MarketState};

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use ferrex_ids::CommandId;
 use ferrex_planted::planted;
 use ferrex_time::Timestamp;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use uuid::Uuid;
 
 use crate::{Outcome, Refusal};
@@ -89,7 +89,15 @@ impl Window {
 
     pub(crate) fn remember(&mut self, id: CommandId, known: Known) {
         let id = number(id);
-        let span = self.spans.entry(span(id)).or_default();
+        // A new span will hold about as much as the one before: made so large, it need not grow while commands wait.
+        let usual = match self.spans.last_key_value() {
+            Some((last, known)) if *last < span(id) => known.len(),
+            _ => 0,
+        };
+        let span = self
+            .spans
+            .entry(span(id))
+            .or_insert_with(|| HashMap::with_capacity(usual));
         self.len += usize::from(span.insert(id, known).is_none());
     }
 

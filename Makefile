@@ -91,12 +91,12 @@ mutants: ## Changes the kernels line by line and shows which changes no test not
 	  $(if $(SHARD),--shard $(SHARD) --sharding round-robin) --minimum-test-timeout 120 --output $(CARGO_TARGET_DIR)/mutants
 
 bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised build)
-	@scripts/tools.sh test
+	@scripts/tools.sh test jdk
 	$(cargo) build $(CARGO_LOCKED) --release -p ferrex -p ferrex-bench --bin ferrex --bin ferrex-bench
 	$(CARGO_TARGET_DIR)/release/ferrex-bench
 
 bench-quick: ## A look at every benchmark but those over Kafka, one short pair each (minutes after the build)
-	@scripts/tools.sh test
+	@scripts/tools.sh test jdk
 	$(cargo) build $(CARGO_LOCKED) --release -p ferrex -p ferrex-bench --bin ferrex --bin ferrex-bench
 	$(CARGO_TARGET_DIR)/release/ferrex-bench --quick
 

@@ -9,8 +9,8 @@
 #   scripts/tools.sh check      the same, without installing: says what is missing and fails
 #
 # Single parts can be named too: rust cc postgres anvil kafka schemathesis nestjs, and what none of the above has: valgrind,
-# which `make instructions` counts with, and mutants (cargo-mutants). System packages come by apt (as root, or with
-# sudo); the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn,
+# which `make instructions` counts with, mutants (cargo-mutants), and jdk (a Java compiler and Maven), with which `make bench`
+# builds a peer. System packages come by apt (as root, or with sudo); the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn,
 # pip), so mirrors and proxies that those are configured for are used.
 set -euo pipefail
 
@@ -82,6 +82,8 @@ part_postgres() {
 }
 
 part_valgrind() { has valgrind || want valgrind; }
+
+part_jdk() { has javac || want openjdk-17-jdk-headless; has mvn || want maven; }
 
 part_npm_client() { has npm || want nodejs npm; }
 part_java() {
@@ -227,8 +229,8 @@ for argument in "$@"; do
     build) parts+=(cc rust) ;;
     run) parts+=(cc rust postgres anvil) ;;
     test | all) parts+=(cc rust postgres anvil kafka schemathesis nestjs) ;;
-    cc | rust | postgres | anvil | kafka | schemathesis | nestjs | valgrind | mutants) parts+=("$argument") ;;
-    *) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
+    cc | rust | postgres | anvil | kafka | schemathesis | nestjs | valgrind | mutants | jdk) parts+=("$argument") ;;
+    *) sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit 64 ;;
   esac
 done
 want_part() { [[ " ${parts[*]} " == *" $1 "* ]]; }
@@ -243,6 +245,7 @@ fi
 if want_part cc; then part_cc; fi
 if want_part postgres; then part_postgres; fi
 if want_part valgrind; then part_valgrind; fi
+if want_part jdk; then part_jdk; fi
 if want_part anvil && ! anvil_is_there; then part_npm_client; fi
 if want_part kafka; then part_java; fi
 if want_part schemathesis && ! schemathesis_is_there; then part_python; fi

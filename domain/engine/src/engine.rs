@@ -97,8 +97,7 @@ impl Engine {
                 sequence: self.sequence,
             }
         };
-        // Not before: bytes that were written one by one a moment ago are slow to read by the word, as the hash does, and a
-        // third of a command's time went there.
+        // Not before: bytes that were written one by one a moment ago are slow to read by the word, as the hash does.
         let fingerprint = fingerprint::of_encoding(&self.scratch);
         for row in &mut out.rows[first_row..] {
             row.fingerprint = fingerprint;

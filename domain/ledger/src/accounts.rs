@@ -8,6 +8,7 @@ use crate::{AccountId, AccountKey, Normal, Owner};
 /// Key, total and held part of every account, by its dense number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
+    /// By names that this house gives and nobody outside chooses, so that a fast hash does.
     by_key: HashMap<AccountKey, AccountId>,
     by_owner: HashMap<Owner, Vec<AccountId>>,
     keys: Vec<AccountKey>,

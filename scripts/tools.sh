@@ -10,8 +10,9 @@
 #
 # Single parts can be named too: rust cc postgres anvil kafka schemathesis nestjs, and what none of the above has: valgrind,
 # which `make instructions` counts with, mutants (cargo-mutants), and jdk (a Java compiler and Maven), with which `make bench`
-# builds a peer. System packages come by apt (as root, or with sudo); the rest goes to ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn,
-# pip), so mirrors and proxies that those are configured for are used.
+# builds a peer. System packages come by apt (as root, or with sudo); the rest goes to
+# ${FERREX_TOOLS:-$HOME/.cache/ferrex/tools} by the ordinary clients of the registries (npm, mvn, pip), so mirrors and proxies
+# that those are configured for are used.
 set -euo pipefail
 
 anvil_version=1.7.1

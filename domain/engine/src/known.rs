@@ -139,3 +139,68 @@ impl Window {
         self.start
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Ids of a few milliseconds on both sides of the bounds of spans.
+    fn id() -> impl Strategy<Value = u128> {
+        (0..4_u128, 0..3_u128, 0..3_u128).prop_map(|(span, ms, rest)| (span << SPAN_BITS) + (ms << 80) + rest)
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Remember(u128),
+        ForgetBefore(u128),
+        Keep(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => id().prop_map(Step::Remember),
+            1 => id().prop_map(Step::ForgetBefore),
+            1 => (0..20_usize).prop_map(Step::Keep),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_window_is_a_map_by_id_that_forgets_its_beginning(
+            steps in proptest::collection::vec(step(), 0..80), asked in id(),
+        ) {
+            let (mut window, mut map, mut start) = (Window::default(), BTreeMap::new(), 0);
+            for (sequence, step) in (1..).zip(steps) {
+                match step {
+                    Step::Remember(id) => {
+                        let known = Known { fingerprint: sequence, outcome: Outcome::Applied { sequence } };
+                        window.remember(CommandId::from_uuid(Uuid::from_u128(id)), known);
+                        map.insert(id, known);
+                    }
+                    Step::ForgetBefore(id) => {
+                        window.forget_before(Uuid::from_u128(id));
+                        start = start.max(id);
+                        map = map.split_off(&start);
+                    }
+                    Step::Keep(count) => {
+                        let surplus = map.len().saturating_sub(count);
+                        let first = map.keys().nth(surplus).filter(|_| surplus > 0).copied();
+                        let kept = first.unwrap_or(start);
+                        prop_assert_eq!(window.start_for(count), Uuid::from_u128(kept));
+                        window.forget_before(window.start_for(count));
+                        start = start.max(kept);
+                        map = map.split_off(&start);
+                    }
+                }
+                prop_assert_eq!(window.start(), Uuid::from_u128(start));
+                prop_assert_eq!(window.len(), map.len());
+            }
+            let asked_id = CommandId::from_uuid(Uuid::from_u128(asked));
+            prop_assert_eq!(window.find(asked_id), map.get(&asked).copied());
+            let all: Vec<(u128, Known)> = window.iter().map(|(id, known)| (number(id), known)).collect();
+            prop_assert_eq!(all, map.into_iter().collect::<Vec<_>>());
+        }
+    }
+}

@@ -34,14 +34,12 @@ import java.util.concurrent.CountDownLatch;
  * exchange-core with its risk engine, so that orders hold money and trades pay fees, fed with a file of commands.
  *
  * <p>Arguments: the file, and how often it is played before the first measurement. Little-endian: how many commands fill the
- * book and how many are measured (i32 each), how many people there are on each side (i32), the highest price (i32), then
- * the commands of {@link #SIZE} bytes. Then line by line: {@code prepare} fills the book of an empty exchange, and {@code run} runs
- * what is measured and answers with trades, lots and turnover.
+ * book and how many are measured (i32 each), how many people there are on each side (i32), the highest price (i32), then the
+ * commands: kind (0 place, 1 cancel, 2 move), sells, rests, unused (u8 each), person, order, price (i32 each), lots (i64). Then
+ * line by line: {@code prepare} fills the book of an empty exchange, and {@code run} runs what is measured and answers with
+ * trades, lots and turnover.
  */
 public final class Peer {
-    /** Kind (0 place, 1 cancel, 2 move), sells, rests, unused (u8 each), person, order, price (i32), lots (i64). */
-    private static final int SIZE = 24;
-
     private static final int BASE = 1;
     private static final int QUOTE = 2;
     private static final int SYMBOL = 1;
@@ -69,6 +67,9 @@ public final class Peer {
         List<ApiPlaceOrder> placed = new ArrayList<>();
         filling = commands(data, first, placed);
         measured = commands(data, rest, placed);
+        if (data.hasRemaining()) {
+            throw new IllegalArgumentException(data.remaining() + " bytes too many in " + file);
+        }
         PerformanceConfiguration performance = PerformanceConfiguration.throughputPerformanceBuilder()
                 .matchingEnginesNum(1)
                 .riskEnginesNum(1)
@@ -89,7 +90,6 @@ public final class Peer {
     private List<ApiCommand> commands(ByteBuffer data, int count, List<ApiPlaceOrder> placed) {
         List<ApiCommand> commands = new ArrayList<>(count);
         for (int at = 0; at < count; at++) {
-            int begin = data.position();
             byte kind = data.get();
             boolean sells = data.get() == 1;
             boolean rests = data.get() == 1;
@@ -98,7 +98,6 @@ public final class Peer {
             int order = data.getInt();
             int price = data.getInt();
             long size = data.getLong();
-            assert data.position() == begin + SIZE;
             commands.add(switch (kind) {
                 case 0 -> {
                     ApiPlaceOrder place = ApiPlaceOrder.builder()

@@ -2,8 +2,8 @@
 //! bare ladder that only matches, the crates `matchcore` and `lobster`, which know no money either, and exchange-core, which does.
 //!
 //! The stream has the mix that exchange-core publishes for its own figures: of 100 commands 9 place, 3 place and never
-//! rest, 6 cancel and 82 move an order. All take the same stream, prepared before the clock starts, and must come to the
-//! same trades.
+//! rest, 6 cancel and 82 move an order. All take the same stream, prepared before the clock starts (ours but for its last step,
+//! in which a command is made of what was asked), and must come to the same trades.
 
 mod exchange_core;
 mod ladder;

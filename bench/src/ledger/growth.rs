@@ -22,6 +22,9 @@ use crate::probe;
 use crate::window::Window;
 
 const CALLERS: usize = 1_000;
+/// A run is so many times as long as others, so that a snapshot is made in each: with those of a million rows, a short one
+/// has one by chance.
+const LONGER: u32 = 5;
 /// Accounts between which history is made.
 const ACCOUNTS: u32 = 100_000;
 /// Steps of a command that makes history, and how many of those are under way at once.
@@ -124,7 +127,10 @@ impl Growing {
         let mut superuser = PgConnection::connect(&self.db.superuser_url).await?;
         sqlx::raw_sql("CHECKPOINT").execute(&mut superuser).await?;
         let before = self.rows().await?;
-        let window = Window::after_warm_up(effort);
+        let window = Window::after_warm_up(Effort {
+            run: effort.run * LONGER,
+            ..effort
+        });
         let load = Load {
             accounts,
             ..Load::of(CALLERS)

@@ -7,7 +7,7 @@
 //! - **Tables** (schema `engine`): `journal`, `journal_order`, `account` (append-only, written by `append()` alone), `head`, `lease`
 //!   (changed by functions alone), `balance`, `hold`, `market`, `open_order`, `fee_tier`, `projection` (made from the journal),
 //!   `relay` (how far the bus has been told), `told`, `told_upto` (where its broker stored that, and where the relay was),
-//!   `snapshot`, `snapshot_part` (the whole state, for a restart).
+//!   `snapshot`, `snapshot_part` (the whole state, for a restart), `summarized` (how far the BRIN indexes are).
 //! - **Topics out**: `engine.journal.v1`, one `engine.journal.committed` a command that moved money;
 //!   `engine.market.v1`, one `engine.market.changed` a command that changed a market or its orders;
 //!   `engine.audit.v1`, one `engine.ledger.audited` an audit. **In**: `cron.tick.v1` (job
@@ -44,6 +44,7 @@ mod shared;
 pub mod snapshots;
 mod standby;
 mod store;
+mod summaries;
 pub mod telling;
 
 pub use config::Config;

@@ -153,7 +153,8 @@ async fn read_page(db: &Db, after: u64, end: u64) -> Result<Vec<JournalRow>, Err
     if after >= end {
         return Ok(Vec::new());
     }
-    let mut rows = store::rows_between(db.pool(), after, end.min(after + PAGE)).await?;
+    let mut connection = db.pool().acquire().await.doing("connecting")?;
+    let mut rows = store::rows_between(&mut connection, after, end.min(after + PAGE)).await?;
     rows.truncate(whole(&rows));
     if rows.is_empty() {
         return Err(Error::Stored {

@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use crate::error::Doing as _;
 use crate::shared::Shared;
 use crate::store::{self, StoredSnapshot};
-use crate::{Error, following};
+use crate::{Error, following, summaries};
 
 /// How many journal rows are read at once.
 const PAGE: u64 = 10_000;
@@ -43,6 +43,8 @@ pub enum Refused {
 
 /// The engine as of the row that the projection has reached, with nothing marked as changed.
 pub(crate) async fn at_projection(shared: &Shared, connection: &mut PgConnection) -> Result<Engine, Error> {
+    // What the last owner wrote in its last second, or a journal from before this was done.
+    summaries::complete(connection).await;
     let (reached, end) = (
         store::projected(&mut *connection).await?,
         store::last_id(&mut *connection).await?,

@@ -31,6 +31,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "told",
             sql: include_str!("../migrations/0005_told.sql"),
         },
+        Migration {
+            version: 6,
+            name: "summaries",
+            sql: include_str!("../migrations/0006_summaries.sql"),
+        },
     ],
 };
 
@@ -43,10 +48,10 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     role: "ferrex_engine",
     sets: &[&ferrex_bus::MIGRATIONS, &MIGRATIONS],
     after_grants: "
-        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, journal_order, account, head, lease FROM ferrex_engine;
+        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, journal_order, account, head, lease, summarized FROM ferrex_engine;
         REVOKE INSERT, DELETE ON projection, relay FROM ferrex_engine;
         REVOKE UPDATE, TRUNCATE ON snapshot, snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON balance, hold, market, fee_tier FROM ferrex_engine;
-        REVOKE EXECUTE ON FUNCTION refuse_change() FROM ferrex_engine;",
+        REVOKE EXECUTE ON FUNCTION refuse_change(), summarize_pages(regclass, regclass[], bigint, bigint), has_statistics(text) FROM ferrex_engine;",
 };

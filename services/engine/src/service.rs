@@ -16,7 +16,7 @@ use crate::jobs::ledger_audit::LedgerAudit;
 use crate::owner::Owner;
 use crate::shared::{Role, Shared};
 use crate::standby::Standby;
-use crate::{Config, Error, consumers, http, snapshots};
+use crate::{Config, Error, consumers, http, snapshots, summaries};
 
 /// What the engine works with.
 pub struct Dependencies {
@@ -145,6 +145,8 @@ impl Service {
         });
         let snapshots = tokio::spawn(snapshots::run(shared.clone(), shutdown.clone()));
         let _snapshots = AbortOnDropHandle::new(snapshots);
+        let summaries = tokio::spawn(summaries::run(shared.clone(), shutdown.clone()));
+        let _summaries = AbortOnDropHandle::new(summaries);
         let mut backoff = Backoff::default();
         while !shutdown.is_cancelled() {
             let error = match turn(&shared, &mut submissions, &shutdown, &mut backoff).await {

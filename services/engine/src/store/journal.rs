@@ -2,64 +2,61 @@ use ferrex_engine_core::{AccountRow, JournalRow, Known, RowKind};
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_postgres::PgU128;
 use ferrex_time::Timestamp;
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::orders::StoredPart;
+use super::orders::parts_between;
 use super::{account_key, natural, stored};
 use crate::Error;
 use crate::error::Doing as _;
 
-#[derive(sqlx::FromRow)]
-struct StoredRow {
-    id: i64,
-    command: Uuid,
-    fingerprint: i64,
-    at: Timestamp,
-    reference: Uuid,
-    debit: i32,
-    credit: i32,
-    asset: i32,
-    reason: i16,
-    kind: i16,
-    refusal: i16,
-    last: bool,
-    amount: PgU128,
-    hold: Option<Uuid>,
-    expires_at: Option<Timestamp>,
-    #[sqlx(flatten)]
-    order: StoredPart,
-}
+/// The columns of `journal`, read by their places: by their names costs a search for each, which is most of what a restart
+/// would do.
+type StoredRow = (
+    i64,
+    Uuid,
+    i64,
+    Timestamp,
+    Uuid,
+    i32,
+    i32,
+    i32,
+    i16,
+    i16,
+    i16,
+    bool,
+    PgU128,
+    Option<Uuid>,
+    Option<Timestamp>,
+);
 
-impl TryFrom<StoredRow> for JournalRow {
-    type Error = Error;
-
-    fn try_from(row: StoredRow) -> Result<Self, Error> {
-        let id = row.id;
-        let (order, details) = row.order.read(id)?;
-        Ok(Self {
-            id: natural(id, "id", id)?,
-            command: CommandId::from_uuid(row.command),
-            fingerprint: row.fingerprint.cast_unsigned(),
-            at: row.at,
-            reason: row.reason.cast_unsigned(),
-            reference: row.reference,
-            kind: u8::try_from(row.kind)
-                .ok()
-                .and_then(RowKind::from_code)
-                .ok_or_else(|| stored("kind", id))?,
-            debit: natural(row.debit, "debit", id)?,
-            credit: natural(row.credit, "credit", id)?,
-            asset: natural(row.asset, "asset", id)?,
-            amount: row.amount.0,
-            hold: row.hold.map(HoldId::from_uuid),
-            expires_at: row.expires_at,
-            refusal: row.refusal.cast_unsigned(),
-            last: row.last,
-            order,
-            details,
-        })
-    }
+/// A row without what it has about a market or an order.
+fn plain(row: StoredRow) -> Result<JournalRow, Error> {
+    let (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, ..) =
+        row;
+    let (.., amount, hold, expires_at) = row;
+    Ok(JournalRow {
+        id: natural(id, "id", id)?,
+        command: CommandId::from_uuid(command),
+        fingerprint: fingerprint.cast_unsigned(),
+        at,
+        reason: reason.cast_unsigned(),
+        reference,
+        kind: u8::try_from(kind)
+            .ok()
+            .and_then(RowKind::from_code)
+            .ok_or_else(|| stored("kind", id))?,
+        debit: natural(debit, "debit", id)?,
+        credit: natural(credit, "credit", id)?,
+        asset: natural(asset, "asset", id)?,
+        amount: amount.0,
+        hold: hold.map(HoldId::from_uuid),
+        expires_at,
+        refusal: refusal.cast_unsigned(),
+        last,
+        order: None,
+        details: None,
+    })
 }
 
 /// Id of the journal's last row.
@@ -73,25 +70,40 @@ pub(crate) async fn last_id(db: impl PgExecutor<'_>) -> Result<u64, Error> {
 
 /// The rows after `after` up to `upto`, in order.
 pub(crate) async fn rows_between(
-    db: impl PgExecutor<'_>,
+    connection: &mut PgConnection,
     after: u64,
     upto: u64,
 ) -> Result<Vec<JournalRow>, Error> {
     // Both bounds, so that the BRIN index gives a few pages and not all that follow.
     let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT j.id, j.command, j.fingerprint, j.at, j.reference, j.debit, j.credit, j.asset, j.reason, j.kind, j.refusal, j.last,
-                j.amount, j.hold, j.expires_at, o.market, o.order_no, o.other_no, o.price, o.lots, o.lots_left, o.display,
-                o.stop, o.flags, o.fee, o.client, o.details
-           FROM (SELECT * FROM journal WHERE id > $1 AND id <= $2) j
-           LEFT JOIN (SELECT * FROM journal_order WHERE id > $1 AND id <= $2) o ON o.id = j.id
-          ORDER BY j.id",
+        "SELECT id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold, expires_at
+           FROM journal WHERE id > $1 AND id <= $2 ORDER BY id",
     )
     .bind(after.cast_signed())
     .bind(upto.cast_signed())
-    .fetch_all(db)
+    .fetch_all(&mut *connection)
     .await
     .doing("reading the journal")?;
-    rows.into_iter().map(JournalRow::try_from).collect()
+    let mut rows = rows.into_iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+    if rows.iter().any(|row| row.kind.is_trading()) {
+        let mut parts = parts_between(connection, after, upto).await?.into_iter();
+        for row in rows.iter_mut().filter(|row| row.kind.is_trading()) {
+            let (id, part, details) = parts.next().ok_or_else(|| stored("journal_order", row.id))?;
+            if id != row.id {
+                return Err(stored("journal_order", row.id));
+            }
+            (row.order, row.details) = (Some(part), details);
+        }
+    }
+    Ok(rows)
+}
+
+/// Brings the BRIN indexes of the journal up to its end. True when there was too much of it for one statement.
+pub(crate) async fn summarize(connection: &mut PgConnection) -> Result<bool, Error> {
+    sqlx::query_scalar("SELECT summarize()")
+        .fetch_one(connection)
+        .await
+        .doing("bringing the journal's indexes up to its end")
 }
 
 /// Accounts with a number above `after` up to `upto`, in order.

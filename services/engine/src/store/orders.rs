@@ -58,45 +58,58 @@ impl Parts {
     }
 }
 
-/// The columns of `journal_order`, all absent for a row that is not about markets or orders.
-#[derive(sqlx::FromRow)]
-pub(super) struct StoredPart {
-    market: Option<i32>,
-    order_no: Option<i64>,
-    other_no: Option<i64>,
-    price: Option<i64>,
-    lots: Option<i64>,
-    lots_left: Option<i64>,
-    display: Option<i64>,
-    stop: Option<i64>,
-    flags: Option<i32>,
-    fee: Option<PgU128>,
-    client: Option<Uuid>,
-    details: Option<Json<Details>>,
+/// The columns of `journal_order`.
+type StoredPart = (
+    i64,
+    i32,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i64,
+    i32,
+    PgU128,
+    Option<Uuid>,
+    Option<Json<Details>>,
+);
+
+/// What rows after `after` up to `upto` have about markets and orders, each with the id of its row, in order.
+pub(super) async fn parts_between(
+    connection: &mut PgConnection,
+    after: u64,
+    upto: u64,
+) -> Result<Vec<(u64, OrderPart, Option<Box<Details>>)>, Error> {
+    let parts: Vec<StoredPart> = sqlx::query_as(
+        "SELECT id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details
+           FROM journal_order WHERE id > $1 AND id <= $2 ORDER BY id",
+    )
+    .bind(after.cast_signed())
+    .bind(upto.cast_signed())
+    .fetch_all(connection)
+    .await
+    .doing("reading the journal's orders")?;
+    parts.into_iter().map(part).collect()
 }
 
-impl StoredPart {
-    pub(super) fn read(self, id: i64) -> Result<(Option<OrderPart>, Option<Box<Details>>), Error> {
-        let Some(market) = self.market else {
-            return Ok((None, None));
-        };
-        let missing = || stored("journal_order", id);
-        let bits = |column: Option<i64>| column.map(i64::cast_unsigned).ok_or_else(missing);
-        let part = OrderPart {
-            market: MarketId(natural(market, "market", id)?),
-            order: OrderNo(bits(self.order_no)?),
-            other: OrderNo(bits(self.other_no)?),
-            price: bits(self.price)?,
-            lots: bits(self.lots)?,
-            left: bits(self.lots_left)?,
-            display: bits(self.display)?,
-            stop: bits(self.stop)?,
-            fee: self.fee.ok_or_else(missing)?.0,
-            client: self.client,
-            flags: OrderFlags(natural(self.flags.ok_or_else(missing)?, "flags", id)?),
-        };
-        Ok((Some(part), self.details.map(|Json(details)| Box::new(details))))
-    }
+fn part(stored: StoredPart) -> Result<(u64, OrderPart, Option<Box<Details>>), Error> {
+    let (id, market, order, other, price, lots, left, display, stop, flags, fee, client, details) = stored;
+    let part = OrderPart {
+        market: MarketId(natural(market, "market", id)?),
+        order: OrderNo(order.cast_unsigned()),
+        other: OrderNo(other.cast_unsigned()),
+        price: price.cast_unsigned(),
+        lots: lots.cast_unsigned(),
+        left: left.cast_unsigned(),
+        display: display.cast_unsigned(),
+        stop: stop.cast_unsigned(),
+        fee: fee.0,
+        client,
+        flags: OrderFlags(natural(flags, "flags", id)?),
+    };
+    let details = details.map(|Json(details)| Box::new(details));
+    Ok((natural(id, "id", id)?, part, details))
 }
 
 /// Brings the tables to the values of `changes`. May be repeated.

@@ -12,4 +12,5 @@ mod remote;
 mod restart;
 mod rights;
 mod snapshots;
+mod summaries;
 mod support;

@@ -92,8 +92,8 @@ COMMENT ON TABLE journal IS 'What happened, one row an effect, append-only; ids 
 COMMENT ON COLUMN journal.debit IS 'Account debited or held; 0 for none';
 COMMENT ON COLUMN journal.kind IS '1 move, 2 reserve, 3 post, 4 void, 5 expire, 6 refused, 7 trade, 8 order placed, 9 order lifted, 10 order set, 11 order ended, 12 market created, 13 market set, 14 fees set, 15 tier set';
 COMMENT ON COLUMN journal.last IS 'Last row of its command';
-CREATE INDEX journal_by_command ON journal USING brin (command uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize='on');
-CREATE INDEX journal_by_id ON journal USING brin (id) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX journal_by_command ON journal USING brin (command uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize=off);
+CREATE INDEX journal_by_id ON journal USING brin (id) WITH (pages_per_range='32', autosummarize=off);
 CREATE TRIGGER journal_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT SELECT ON journal TO ferrex_engine;
 
@@ -117,7 +117,7 @@ COMMENT ON TABLE journal_order IS 'What journal rows of kind 7 and above have be
 COMMENT ON COLUMN journal_order.id IS 'Id of the journal row';
 COMMENT ON COLUMN journal_order.order_no IS 'The order; in a trade the one that pays';
 COMMENT ON COLUMN journal_order.price IS 'In ticks of the market, of a trade its price, else the limit';
-CREATE INDEX journal_order_by_id ON journal_order USING brin (id) WITH (pages_per_range='32', autosummarize='on');
+CREATE INDEX journal_order_by_id ON journal_order USING brin (id) WITH (pages_per_range='32', autosummarize=off);
 CREATE TRIGGER journal_order_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT SELECT ON journal_order TO ferrex_engine;
 
@@ -241,25 +241,33 @@ COMMENT ON TABLE projection IS 'The journal row up to which balance and hold are
 GRANT SELECT, UPDATE ON projection TO ferrex_engine;
 
 CREATE TABLE published (
-    seq          bigint NOT NULL,
-    id           uuid NOT NULL,
-    topic        text NOT NULL,
-    message_type text NOT NULL,
-    key          text NOT NULL,
-    at           timestamp with time zone NOT NULL,
-    source       text NOT NULL,
-    traceparent  text,
-    body         bytea NOT NULL,
-    partition    integer NOT NULL,
-    offset       bigint NOT NULL,
-    published_at timestamp with time zone NOT NULL DEFAULT now(),
-    CONSTRAINT published_pkey PRIMARY KEY (seq)
+    first_seq     bigint NOT NULL,
+    topics        text[] NOT NULL,
+    partitions    integer[] NOT NULL,
+    ids           uuid[] NOT NULL,
+    message_types text[] NOT NULL,
+    keys          text[] NOT NULL,
+    ats           timestamp with time zone[] NOT NULL,
+    sources       text[] NOT NULL,
+    traceparents  text[] NOT NULL,
+    bodies        bytea[] NOT NULL,
+    published_at  timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT published_pkey PRIMARY KEY (first_seq)
 );
-COMMENT ON TABLE published IS 'What a broker took from the outbox in the last hour, to be published again should the broker lose it';
-COMMENT ON COLUMN published.offset IS 'Where the broker said that it stored it';
-COMMENT ON COLUMN published.seq IS 'As in the outbox';
+COMMENT ON TABLE published IS 'Batches that a broker took from the outbox in the last hour, to be published again should the broker lose them';
+COMMENT ON COLUMN published.first_seq IS 'As in the outbox, of the first message';
+COMMENT ON COLUMN published.partitions IS 'Where the broker stored each; null for one that has gone over a transport that loses nothing';
 CREATE INDEX published_at ON published USING brin (published_at);
 GRANT DELETE, INSERT, SELECT, UPDATE ON published TO ferrex_engine;
+
+CREATE TABLE published_end (
+    topic       text NOT NULL,
+    partition   integer NOT NULL,
+    last_offset bigint NOT NULL,
+    CONSTRAINT published_end_pkey PRIMARY KEY (topic, partition)
+);
+COMMENT ON TABLE published_end IS 'The last place in each partition that the broker gave to a message of the outbox';
+GRANT DELETE, INSERT, SELECT, UPDATE ON published_end TO ferrex_engine;
 
 CREATE TABLE relay (
     only_row   boolean NOT NULL DEFAULT true,
@@ -311,6 +319,18 @@ CREATE TABLE snapshot_part (
 COMMENT ON TABLE snapshot_part IS 'The bytes of a snapshot, a megabyte a row, by place; the format is that of domain/engine/src/snapshot';
 CREATE TRIGGER snapshot_part_is_never_changed BEFORE UPDATE OR TRUNCATE ON snapshot_part FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT INSERT, SELECT ON snapshot_part TO ferrex_engine;
+
+CREATE TABLE summarized (
+    only_row      boolean NOT NULL DEFAULT true,
+    journal       bigint NOT NULL,
+    journal_order bigint NOT NULL,
+    CONSTRAINT summarized_pkey PRIMARY KEY (only_row),
+    CONSTRAINT summarized_journal_check CHECK ((journal >= 0)),
+    CONSTRAINT summarized_journal_order_check CHECK ((journal_order >= 0)),
+    CONSTRAINT summarized_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE summarized IS 'Up to which page each table is in its BRIN indexes';
+GRANT SELECT ON summarized TO ferrex_engine;
 
 CREATE TABLE told (
     topic       text NOT NULL,
@@ -366,6 +386,15 @@ END
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION has_statistics(of_table text)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO 'engine'
+AS $function$
+    SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = current_schema() AND tablename = of_table AND attname = 'id')
+$function$
+;
+
 CREATE OR REPLACE FUNCTION refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -395,6 +424,64 @@ AS $function$
 BEGIN
     UPDATE lease SET renewed_at = clock_timestamp(), expires_at = clock_timestamp() + ttl WHERE epoch = my_epoch;
     RETURN FOUND;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION summarize()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'engine'
+ SET lock_timeout TO '100ms'
+AS $function$
+DECLARE
+    most CONSTANT bigint := 1000;
+    before summarized;
+    after summarized;
+BEGIN
+    SELECT * INTO before FROM summarized FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    after := before;
+    after.journal := summarize_pages('journal', ARRAY['journal_by_id', 'journal_by_command']::regclass[], before.journal, most);
+    after.journal_order := summarize_pages('journal_order', ARRAY['journal_order_by_id']::regclass[], before.journal_order, most);
+    -- Without statistics the planner takes a BRIN index for one that finds every page, and reads the whole table instead.
+    IF after.journal > 0 AND NOT has_statistics('journal') THEN
+        ANALYZE journal (id, command);
+    END IF;
+    IF after.journal_order > 0 AND NOT has_statistics('journal_order') THEN
+        ANALYZE journal_order (id);
+    END IF;
+    IF after IS DISTINCT FROM before THEN
+        UPDATE summarized SET journal = after.journal, journal_order = after.journal_order;
+    END IF;
+    RETURN after.journal >= before.journal + most * 32 OR after.journal_order >= before.journal_order + most * 32;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN false;
+END
+$function$
+;
+
+CREATE OR REPLACE FUNCTION summarize_pages(summarized_table regclass, indexes regclass[], begin_page bigint, most bigint)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path TO 'engine'
+AS $function$
+DECLARE
+    pages_per_range CONSTANT bigint := 32; -- as in every index of the journal
+    whole CONSTANT bigint := pg_relation_size(summarized_table) / current_setting('block_size')::bigint / pages_per_range;
+    range_no bigint := begin_page / pages_per_range;
+    index_name regclass;
+BEGIN
+    WHILE range_no < least(whole, begin_page / pages_per_range + most) LOOP
+        FOREACH index_name IN ARRAY indexes LOOP
+            PERFORM brin_summarize_range(index_name, range_no * pages_per_range);
+        END LOOP;
+        range_no := range_no + 1;
+    END LOOP;
+    RETURN range_no * pages_per_range;
 END
 $function$
 ;

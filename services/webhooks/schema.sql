@@ -147,25 +147,33 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON parked TO ferrex_webhooks;
 GRANT SELECT, USAGE ON parked_id_seq TO ferrex_webhooks;
 
 CREATE TABLE published (
-    seq          bigint NOT NULL,
-    id           uuid NOT NULL,
-    topic        text NOT NULL,
-    message_type text NOT NULL,
-    key          text NOT NULL,
-    at           timestamp with time zone NOT NULL,
-    source       text NOT NULL,
-    traceparent  text,
-    body         bytea NOT NULL,
-    partition    integer NOT NULL,
-    offset       bigint NOT NULL,
-    published_at timestamp with time zone NOT NULL DEFAULT now(),
-    CONSTRAINT published_pkey PRIMARY KEY (seq)
+    first_seq     bigint NOT NULL,
+    topics        text[] NOT NULL,
+    partitions    integer[] NOT NULL,
+    ids           uuid[] NOT NULL,
+    message_types text[] NOT NULL,
+    keys          text[] NOT NULL,
+    ats           timestamp with time zone[] NOT NULL,
+    sources       text[] NOT NULL,
+    traceparents  text[] NOT NULL,
+    bodies        bytea[] NOT NULL,
+    published_at  timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT published_pkey PRIMARY KEY (first_seq)
 );
-COMMENT ON TABLE published IS 'What a broker took from the outbox in the last hour, to be published again should the broker lose it';
-COMMENT ON COLUMN published.offset IS 'Where the broker said that it stored it';
-COMMENT ON COLUMN published.seq IS 'As in the outbox';
+COMMENT ON TABLE published IS 'Batches that a broker took from the outbox in the last hour, to be published again should the broker lose them';
+COMMENT ON COLUMN published.first_seq IS 'As in the outbox, of the first message';
+COMMENT ON COLUMN published.partitions IS 'Where the broker stored each; null for one that has gone over a transport that loses nothing';
 CREATE INDEX published_at ON published USING brin (published_at);
 GRANT DELETE, INSERT, SELECT, UPDATE ON published TO ferrex_webhooks;
+
+CREATE TABLE published_end (
+    topic       text NOT NULL,
+    partition   integer NOT NULL,
+    last_offset bigint NOT NULL,
+    CONSTRAINT published_end_pkey PRIMARY KEY (topic, partition)
+);
+COMMENT ON TABLE published_end IS 'The last place in each partition that the broker gave to a message of the outbox';
+GRANT DELETE, INSERT, SELECT, UPDATE ON published_end TO ferrex_webhooks;
 
 CREATE TABLE quarantine (
     id          bigint NOT NULL GENERATED ALWAYS AS IDENTITY,

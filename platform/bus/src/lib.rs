@@ -14,8 +14,8 @@
 //! - [`Bus::request`] asks and waits for the answer until a deadline. A request may be handled twice or after its asker
 //!   gave up, so what it causes must be idempotent by an id in its body. [`RequestError::TimedOut`] means unknown.
 //!
-//! Tables (in each service's schema, [`MIGRATIONS`]): `outbox`, `published`, `inbox`, `parked`. Tables of the embedded log (schema
-//! `bus`, [`EMBEDDED`]): `topic`, `head`, `record`, `consumer_group`, `member`, `claim`.
+//! Tables (in each service's schema, [`MIGRATIONS`]): `outbox`, `published`, `published_end`, `inbox`, `parked`. Tables of the embedded log
+//! (schema `bus`, [`EMBEDDED`]): `topic`, `head`, `record`, `consumer_group`, `member`, `claim`.
 //!
 //! How it fails: without the broker events wait in the outbox and nothing else stops; without the service's database
 //! consumers wait and retry without counting; a position that the broker no longer has is an error that ends [`serve`],

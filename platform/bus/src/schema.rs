@@ -1,6 +1,6 @@
 use ferrex_postgres::{Migration, MigrationSet, SchemaSpec};
 
-/// What every service's schema needs to speak on the bus: `outbox`, `published`, `inbox`, `parked`.
+/// What every service's schema needs to speak on the bus: `outbox`, `published`, `published_end`, `inbox`, `parked`.
 pub const MIGRATIONS: MigrationSet = MigrationSet {
     name: "bus",
     migrations: &[
@@ -13,6 +13,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             version: 2,
             name: "published",
             sql: include_str!("migrations/service_2.sql"),
+        },
+        Migration {
+            version: 3,
+            name: "published by the batch",
+            sql: include_str!("migrations/service_3.sql"),
         },
     ],
 };

@@ -99,7 +99,7 @@ impl Bench {
         let topic = Topic::fresh(kafka, "relayed").await?;
         let mut superuser = self.fill("bench.outbox", &topic.name, MESSAGES).await?;
         // Numbers and topics begin anew, and what went to the last topic is not to be published again.
-        sqlx::raw_sql("TRUNCATE bench.published")
+        sqlx::raw_sql("TRUNCATE bench.published, bench.published_end")
             .execute(&mut superuser)
             .await?;
         let stop = CancellationToken::new();

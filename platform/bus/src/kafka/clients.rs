@@ -87,7 +87,12 @@ impl Clients {
             // stops at anything else.
             // Half a millisecond gathers what is said at the same time; under load the next batch gathers while the broker
             // answers. Longer is what callers who wait for their receipts would wait for nothing.
-            Urgency::Durable => client.set("linger.ms", "0.5").set("message.timeout.ms", "0"),
+            Urgency::Durable => {
+                if !self.config.properties.contains_key("linger.ms") {
+                    client.set("linger.ms", "0.5");
+                }
+                client.set("message.timeout.ms", "0")
+            }
             // Requests and answers have deadlines of their own.
             Urgency::Fast => client
                 .set("linger.ms", "0")

@@ -1,4 +1,5 @@
 use ferrex_bus::{Place, Receipt, Watch};
+use ferrex_postgres::column_of;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::natural;
@@ -21,11 +22,6 @@ pub(crate) async fn set_relay_cursor(
     id: u64,
     taken: &[(&str, Receipt)],
 ) -> Result<(), Error> {
-    let topics: Vec<&str> = taken.iter().map(|(topic, _)| *topic).collect();
-    let (partitions, offsets): (Vec<i32>, Vec<i64>) = taken
-        .iter()
-        .map(|(_, receipt)| (receipt.partition, receipt.offset))
-        .unzip();
     sqlx::query(
         "WITH moved AS (UPDATE relay SET journal_id = $1 WHERE journal_id < $1)
          INSERT INTO told (topic, partition, last_offset)
@@ -33,12 +29,13 @@ pub(crate) async fn set_relay_cursor(
            FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS t (topic, partition, last_offset)
           GROUP BY t.topic, t.partition
           ORDER BY t.topic, t.partition
-         ON CONFLICT (topic, partition) DO UPDATE SET last_offset = excluded.last_offset",
+         -- One that has gone back stays as it is until its loss is made good.
+         ON CONFLICT (topic, partition) DO UPDATE SET last_offset = greatest(told.last_offset, excluded.last_offset)",
     )
     .bind(id.cast_signed())
-    .bind(topics)
-    .bind(partitions)
-    .bind(offsets)
+    .bind(column_of(taken, |(topic, _)| *topic))
+    .bind(column_of(taken, |(_, receipt)| receipt.partition))
+    .bind(column_of(taken, |(_, receipt)| receipt.offset))
     .execute(db)
     .await
     .map(drop)
@@ -81,16 +78,12 @@ pub(crate) async fn tell_again(connection: &mut PgConnection, lost: &[Place]) ->
     .fetch_one(&mut *connection)
     .await
     .doing("moving the relay's row back")?;
-    let (topics, partitions): (Vec<&str>, Vec<i32>) = lost
-        .iter()
-        .map(|(topic, partition)| (topic.as_str(), *partition))
-        .unzip();
     sqlx::query(
         "DELETE FROM told t USING unnest($1::text[], $2::integer[]) AS l (topic, partition)
           WHERE t.topic = l.topic AND t.partition = l.partition",
     )
-    .bind(topics)
-    .bind(partitions)
+    .bind(column_of(lost, |(topic, _)| topic.as_str()))
+    .bind(column_of(lost, |(_, partition)| *partition))
     .execute(connection)
     .await
     .doing("forgetting what was told")?;

@@ -1,9 +1,10 @@
 //! What stands around every route, from the outside in: request id and trace, security headers, panics, the address
-//! behind the call and its rate, time.
+//! behind the call and its rate, time. One layer for all, since each layer costs every call a boxed service and a boxed future.
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ferrex_fault::{Fault, Kind};
+use futures::FutureExt as _;
 use metrics::{Counter, Histogram};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -111,8 +113,10 @@ pub(crate) async fn observe(State(around): State<Arc<Around>>, mut request: Requ
     }
 
     let started = Instant::now();
-    let answer = REQUEST_ID.scope(id.clone(), next.run(request)).instrument(span);
-    let mut response = answer.await;
+    // A request that panicked is dropped with all that it had.
+    let answer = AssertUnwindSafe(bound(&around, request, next)).catch_unwind();
+    let answer = answer.map(|answer| answer.unwrap_or_else(panicked));
+    let mut response = REQUEST_ID.scope(id.clone(), answer).instrument(span).await;
 
     let status = response.status().as_u16();
     let seconds = started.elapsed().as_secs_f64();
@@ -157,7 +161,7 @@ fn protect(headers: &mut axum::http::HeaderMap) {
 }
 
 /// Refuses a client that calls too often, an address that cannot be read, and a request that takes too long.
-pub(crate) async fn bound(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
+async fn bound(around: &Around, mut request: Request, next: Next) -> Response {
     let client = request
         .extensions()
         .get()
@@ -186,9 +190,9 @@ pub(crate) async fn bound(State(around): State<Arc<Around>>, mut request: Reques
 /// The answer for a handler that panicked.
 #[expect(
     clippy::needless_pass_by_value,
-    reason = "the layer that catches panics hands it over by value"
+    reason = "whoever catches a panic has it by value"
 )]
-pub(crate) fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text
         .or_else(|| panic.downcast_ref::<String>().cloned())

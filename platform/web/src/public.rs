@@ -4,11 +4,11 @@ use std::time::Duration;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::{Extension, Router, middleware};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower::ServiceBuilder;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::limit::RateLimits;
-use crate::middleware::{Around, Meters, bound, observe, panicked};
+use crate::middleware::{Around, Meters, observe};
 use crate::{Config, ConfigError, Problem, Surface, TokenVerifier, TrustedProxies, document, explorer};
 
 /// The routes of one listener with everything that stands around them: limits on size, time and rate, request ids,
@@ -33,9 +33,11 @@ pub fn public_router(
     for part in parts {
         router = router.merge(part);
     }
-    if let Some(tokens) = tokens {
-        router = router.layer(Extension(tokens));
-    }
+    // As one layer, see there.
+    let all_around = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(around, observe))
+        .layer(DefaultBodyLimit::max(config.body_bytes_max))
+        .option_layer(tokens.map(Extension));
     Ok(router
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -45,8 +47,5 @@ pub fn public_router(
             )
         })
         .fallback(async || Problem::not_found("web.route.unknown", "there is no such path"))
-        .layer(DefaultBodyLimit::max(config.body_bytes_max))
-        .layer(middleware::from_fn_with_state(around.clone(), bound))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(around, observe)))
+        .layer(all_around))
 }

@@ -18,11 +18,11 @@ use uuid::Uuid;
 use super::change::{amended, amending, amendment, cancelling, not_cancelled};
 use super::read::{Asked, Change};
 use super::request::{Decided, decide, may_trade, prepare};
-use super::store::{self, OrderRow};
+use super::store::{self, NewOrder, OrderRow};
 use super::{Error, Placed};
 use crate::idempotency::Bound;
+use crate::market::Market;
 use crate::market::requests::follow;
-use crate::market::{self, Market};
 use crate::{Context, Payment, derive};
 
 /// The most items of a batch.
@@ -99,24 +99,54 @@ pub async fn run(
     perform(context, id, &steps, at).await
 }
 
-async fn markets(context: &Context) -> Result<HashMap<MarketId, Arc<Market>>, Fault> {
-    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-    let markets = market::store::list(&mut open).await?;
-    Ok(markets
-        .into_iter()
-        .map(|market| (market.id, Arc::new(market)))
-        .collect())
-}
-
 async fn orders(context: &Context, ids: &[OrderId]) -> Result<HashMap<OrderId, OrderRow>, Fault> {
     let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
     let orders = store::find_many(&mut open, ids).await?;
     Ok(orders.into_iter().map(|order| (order.id, order)).collect())
 }
 
+/// An item that was read: what it became, unless that depends on whether its order can be written.
+enum Read {
+    Step(Step),
+    Order(Box<NewOrder>),
+}
+
+/// Reads an item; `orders` are those of the person that items name.
+async fn read(
+    context: &Context,
+    (user, at): (UserId, Timestamp),
+    item: &Item,
+    orders: &HashMap<OrderId, OrderRow>,
+) -> Result<Read, Fault> {
+    let (markets, db) = (&context.markets, &context.db);
+    let refused = |error| Ok(Read::Step(Refused::step(error)));
+    match item {
+        Item::Place(asked) => match markets.find(db, &asked.market).await? {
+            None => refused(Error::market_unknown()),
+            Some(market) => match prepare(asked, &market, user, at) {
+                Ok(order) => Ok(Read::Order(Box::new(order))),
+                Err(error) => refused(error),
+            },
+        },
+        Item::Cancel(order) if orders.contains_key(order) => Ok(Read::Step(Step::Cancel(*order))),
+        Item::Cancel(_) => refused(Error::NotFound),
+        Item::Amend(order, change) => {
+            let Some(row) = orders.get(order) else {
+                return refused(Error::NotFound);
+            };
+            let Some(market) = markets.get(db, row.market).await? else {
+                return refused(Error::NotFound);
+            };
+            match amending(change, row, &market, true) {
+                Ok(change) => Ok(Read::Step(Step::Amend(*order, change))),
+                Err(error) => refused(error),
+            }
+        }
+    }
+}
+
 /// Writes what each item becomes, with its orders, and binds the key to it; answers the batch's id.
 async fn take(context: &Context, user: UserId, bound: &Bound<'_>, items: &[Item]) -> Result<Uuid, Fault> {
-    let markets = markets(context).await?;
     let named = |item: &Item| match item {
         Item::Place(_) => None,
         Item::Cancel(order) | Item::Amend(order, _) => Some(*order),
@@ -130,39 +160,27 @@ async fn take(context: &Context, user: UserId, bound: &Bound<'_>, items: &[Item]
     }
     let at = context.clock.now();
     let id = ferrex_ids::uuid_at(context.clock.unix_ms());
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        all.push(read(context, (user, at), item, &orders).await?);
+    }
     let mut tx = context.db.begin().await?;
     if !bound.bind(&mut tx, id, at).await? {
         drop(tx);
         let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
         return Ok(bound.find(&mut open).await??.ok_or(Error::NotFound)?);
     }
-    let mut steps = Vec::with_capacity(items.len());
-    for item in items {
-        let step = match item {
-            Item::Place(asked) => {
-                let market = markets.values().find(|market| market.symbol == asked.market);
-                let prepared = market
-                    .ok_or_else(Error::market_unknown)
-                    .and_then(|market| prepare(asked, market, user, at));
-                match prepared {
-                    Ok(order) if store::insert(&mut tx, &order).await? => Step::Place(order.id),
-                    Ok(_) => Refused::step(Error::ClientIdTaken),
-                    Err(error) => Refused::step(error),
-                }
-            }
-            Item::Cancel(order) if orders.contains_key(order) => Step::Cancel(*order),
-            Item::Amend(order, change) => {
-                let found = orders.get(order).ok_or(Error::NotFound);
-                let read = found.and_then(|row| {
-                    let market = markets.get(&row.market).ok_or(Error::NotFound)?;
-                    amending(change, row, market, true)
-                });
-                read.map_or_else(Refused::step, |change| Step::Amend(*order, change))
-            }
-            Item::Cancel(_) => Refused::step(Error::NotFound),
-        };
-        steps.push(step);
-    }
+    let new = all.iter().filter_map(|read| match read {
+        Read::Order(order) => Some(&**order),
+        Read::Step(_) => None,
+    });
+    let written = store::insert_all(&mut tx, &new.collect::<Vec<_>>()).await?;
+    let step = |read| match read {
+        Read::Step(step) => step,
+        Read::Order(order) if written.contains(&order.id) => Step::Place(order.id),
+        Read::Order(_) => Refused::step(Error::ClientIdTaken),
+    };
+    let steps: Vec<Step> = all.into_iter().map(step).collect();
     store::insert_batch(&mut tx, id, user, &steps, at).await?;
     tx.commit().await.map_err(DbError::Commit)?;
     Ok(id)
@@ -175,21 +193,22 @@ enum Said {
     Refused(Fault),
 }
 
+/// The order of a step as it was before, and its market.
+type Before<'a> = Option<(&'a OrderRow, Arc<Market>)>;
+
 /// Has the engine decide a step, the `number`-th of its batch. The command is on its way as soon as this is first polled.
 async fn ask(
     context: &Context,
-    markets: &HashMap<MarketId, Arc<Market>>,
     (batch, number): (Uuid, u32),
     at: Timestamp,
     step: &Step,
-    order: Option<&OrderRow>,
+    before: &Before<'_>,
 ) -> Result<Said, Fault> {
-    let order = || order.ok_or(Error::NotFound);
+    let before = || before.as_ref().ok_or(Error::NotFound);
     let command = match step {
         Step::Refused(refused) => return Ok(Said::Refused(refused.fault())),
         Step::Place(_) => {
-            let order = order()?;
-            let market = markets.get(&order.market).ok_or(Error::NotFound)?;
+            let (order, market) = before()?;
             return match decide(context, order, market).await? {
                 Ok(Decided::Before) => Ok(Said::Taken),
                 Ok(Decided::Applied(sequence, _)) => Ok(Said::Outcome(Outcome::Applied { sequence })),
@@ -197,8 +216,10 @@ async fn ask(
                 Err(error) => Ok(Said::Refused(error.into())),
             };
         }
-        Step::Cancel(_) => cancelling(derive::command(batch, "cancel", number), at, order()?),
-        Step::Amend(_, change) => amendment(derive::command(batch, "amend", number), at, order()?, *change),
+        Step::Cancel(_) => cancelling(derive::command(batch, "cancel", number), at, before()?.0),
+        Step::Amend(_, change) => {
+            amendment(derive::command(batch, "amend", number), at, before()?.0, *change)
+        }
     };
     Ok(Said::Outcome(context.engine.submit(command).await?))
 }
@@ -210,23 +231,32 @@ async fn perform(
     steps: &[Step],
     at: Timestamp,
 ) -> Result<Vec<Result<Placed, Fault>>, Fault> {
-    let markets = markets(context).await?;
     let of = |step: &Step| match step {
         Step::Place(order) | Step::Cancel(order) | Step::Amend(order, _) => Some(*order),
         Step::Refused(_) => None,
     };
     let ids: Vec<OrderId> = steps.iter().filter_map(of).collect();
-    let before = orders(context, &ids).await?;
+    let orders_before = orders(context, &ids).await?;
+    let mut before: Vec<Before<'_>> = Vec::with_capacity(steps.len());
+    for step in steps {
+        let order = of(step).and_then(|id| orders_before.get(&id));
+        before.push(match order {
+            Some(order) => context
+                .markets
+                .get(&context.db, order.market)
+                .await?
+                .map(|market| (order, market)),
+            None => None,
+        });
+    }
     // The engine is handed all of them at once and decides them in this order, so that a batch costs about one commit.
-    let asked = (0..).zip(steps).map(|(number, step)| {
-        let order = of(step).and_then(|id| before.get(&id));
-        ask(context, &markets, (id, number), at, step, order)
-    });
+    let asked = (0..)
+        .zip(steps.iter().zip(&before))
+        .map(|(number, (step, before))| ask(context, (id, number), at, step, before));
     let said: Vec<Said> = join_all(asked).await.into_iter().collect::<Result<_, _>>()?;
     let mut reached: BTreeMap<MarketId, u64> = BTreeMap::new();
-    for (step, said) in steps.iter().zip(&said) {
-        let order = of(step).and_then(|id| before.get(&id));
-        if let (Said::Outcome(Outcome::Applied { sequence }), Some(order)) = (said, order) {
+    for (said, before) in said.iter().zip(&before) {
+        if let (Said::Outcome(Outcome::Applied { sequence }), Some((order, _))) = (said, before) {
             let upto = reached.entry(order.market).or_default();
             *upto = (*upto).max(*sequence);
         }
@@ -236,26 +266,21 @@ async fn perform(
     }
     let after = orders(context, &ids).await?;
     let mut outcomes = Vec::with_capacity(steps.len());
-    for (step, said) in steps.iter().zip(said) {
-        let shown = of(step).and_then(|id| after.get(&id).cloned());
+    for ((step, said), before) in steps.iter().zip(said).zip(before) {
+        let shown = before.and_then(|(order, market)| Some((after.get(&order.id)?.clone(), market)));
         outcomes.push(match (step, said, shown) {
             (_, Said::Refused(fault), _) => Err(fault),
             (_, _, None) => Err(Error::NotFound.into()),
-            (step, said, Some(order)) => {
-                let market = markets.get(&order.market).ok_or(Error::NotFound)?.clone();
-                match (step, said) {
-                    (Step::Cancel(_), Said::Outcome(Outcome::Applied { .. })) => {
-                        Ok(Placed::shown(order.cancelled(), market))
-                    }
-                    (Step::Cancel(_), Said::Outcome(Outcome::Refused { refusal, .. })) => {
-                        not_cancelled(context, refusal, order.id, market).await?
-                    }
-                    (Step::Amend(..), Said::Outcome(outcome)) => {
-                        amended(context, outcome, order.id, market).await?
-                    }
-                    _ => Ok(Placed::shown(order, market)),
-                }
+            (Step::Cancel(_), Said::Outcome(Outcome::Applied { .. }), Some((order, market))) => {
+                Ok(Placed::shown(order.cancelled(), market))
             }
+            (Step::Cancel(_), Said::Outcome(Outcome::Refused { refusal, .. }), Some((order, market))) => {
+                not_cancelled(context, refusal, order.id, market).await?
+            }
+            (Step::Amend(..), Said::Outcome(outcome), Some((order, market))) => {
+                amended(context, outcome, order.id, market).await?
+            }
+            (_, _, Some((order, market))) => Ok(Placed::shown(order, market)),
         });
     }
     Ok(outcomes)

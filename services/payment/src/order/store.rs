@@ -1,10 +1,12 @@
 //! Orders in PostgreSQL.
 
+use std::collections::HashSet;
+
 use ferrex_contracts::engine::{OrderEnd, Side, Tif};
 use ferrex_engine_core::{self as core, MarketId, OrderReport, PlaceOrder, Refusal};
 use ferrex_ids::{OrderId, UserId};
 use ferrex_money::Amount;
-use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _};
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, column_of};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -228,34 +230,45 @@ const fn engine_end_word(end: core::End) -> &'static str {
     }
 }
 
-/// Writes an order of a batch that is going to be asked of the engine; the batch's key is bound in the same transaction. False
-/// when an open order of the person has its name.
-pub async fn insert(tx: &mut PgConnection, order: &NewOrder) -> Result<bool, DbError> {
-    let done = sqlx::query(
+/// Writes the orders of a batch that are going to be asked of the engine; the batch's key is bound in the same transaction. Answers
+/// which are written: not those whose name an open order of the person has, or one before them.
+pub async fn insert_all(tx: &mut PgConnection, orders: &[&NewOrder]) -> Result<HashSet<OrderId>, DbError> {
+    if orders.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let written: Vec<Uuid> = sqlx::query_scalar(
         "INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
                                    expires_at, placed_at, status, stop)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'requested', $14)
+         SELECT o.id, o.user_id, o.market, o.client_order_id, o.command, o.side, o.kind, o.tif, o.price, o.quantity, o.value,
+                o.expires_at, o.placed_at, 'requested', o.stop
+           FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[],
+                       $9::numeric[], $10::numeric[], $11::numeric[], $12::timestamptz[], $13::timestamptz[],
+                       $14::numeric[]) WITH ORDINALITY
+                AS o (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value, expires_at,
+                      placed_at, stop, place)
+          ORDER BY o.place
          ON CONFLICT (user_id, client_order_id) WHERE status IN ('requested', 'open') AND client_order_id IS NOT NULL
-         DO NOTHING",
+         DO NOTHING
+         RETURNING id",
     )
-    .bind(order.id.uuid())
-    .bind(order.user.uuid())
-    .bind(order.place.market.0.cast_signed())
-    .bind(order.client_order_id.as_deref())
-    .bind(Json(order.place))
-    .bind(order.side())
-    .bind(order.kind)
-    .bind(tif_word(order.tif))
-    .bind(PgU128::from(order.price))
-    .bind(order.quantity.map(PgU128::from))
-    .bind(order.value.map(PgU128::from))
-    .bind(order.place.terms.expires_at)
-    .bind(order.at)
-    .bind(order.place.terms.stop.map(PgU128::from))
-    .execute(tx)
+    .bind(column_of(orders, |order| order.id.uuid()))
+    .bind(column_of(orders, |order| order.user.uuid()))
+    .bind(column_of(orders, |order| order.place.market.0.cast_signed()))
+    .bind(column_of(orders, |order| order.client_order_id.as_deref()))
+    .bind(column_of(orders, |order| Json(order.place)))
+    .bind(column_of(orders, |order| order.side()))
+    .bind(column_of(orders, |order| order.kind))
+    .bind(column_of(orders, |order| tif_word(order.tif)))
+    .bind(column_of(orders, |order| PgU128::from(order.price)))
+    .bind(column_of(orders, |order| order.quantity.map(PgU128::from)))
+    .bind(column_of(orders, |order| order.value.map(PgU128::from)))
+    .bind(column_of(orders, |order| order.place.terms.expires_at))
+    .bind(column_of(orders, |order| order.at))
+    .bind(column_of(orders, |order| order.place.terms.stop.map(PgU128::from)))
+    .fetch_all(tx)
     .await
-    .doing("writing an order")?;
-    Ok(done.rows_affected() == 1)
+    .doing("writing the orders of a batch")?;
+    Ok(written.into_iter().map(OrderId::from_uuid).collect())
 }
 
 /// Writes that the engine refused an order, or that it never came to be.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use ferrex_dev::plan::{Carrier, Plan, Ports, Shape};
 use ferrex_dev::system::System;
+use ferrex_testkit::servers::PostgresUse;
 
 use crate::cpu::Meter;
 use crate::effort::Effort;
@@ -39,7 +40,7 @@ pub async fn run(effort: Effort) -> anyhow::Result<()> {
         shape: Shape::One,
         carrier: Carrier::Embedded,
         ports: Ports::free(),
-        durable: true,
+        postgres: PostgresUse::Development,
         keep: false,
         brisk: false,
     };

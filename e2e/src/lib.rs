@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use ferrex_dev::plan::{Carrier, Plan, Ports, Shape};
 use ferrex_dev::system::System;
+use ferrex_testkit::servers::PostgresUse;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
@@ -84,7 +85,7 @@ impl Story {
             shape,
             carrier,
             ports: Ports::free(),
-            durable: false,
+            postgres: PostgresUse::Tests,
             keep: false,
             brisk: true,
         };

@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use ferrex_dev::plan::{Carrier, Plan, Ports, Shape};
 use ferrex_dev::system::System;
 use ferrex_runtime::Shutdown;
+use ferrex_testkit::servers::PostgresUse;
 
 /// Starts Ferrex and its surroundings on this machine.
 #[derive(Debug, Parser)]
@@ -84,7 +85,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         } else {
             Ports::FIXED
         },
-        durable: true,
+        postgres: PostgresUse::Development,
         keep: play.is_none(),
         brisk: false,
     };

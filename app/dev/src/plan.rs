@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ferrex_testkit::servers::free_port;
+use ferrex_testkit::servers::{PostgresUse, free_port};
 
 use crate::pair::STANDBY;
 
@@ -88,8 +88,8 @@ pub struct Plan {
     pub carrier: Carrier,
     /// The addresses.
     pub ports: Ports,
-    /// Whether acknowledged commits survive a crash of the machine.
-    pub durable: bool,
+    /// What PostgreSQL is for.
+    pub postgres: PostgresUse,
     /// Whether data is kept after the end, for the next start.
     pub keep: bool,
     /// Whether leases, sessions and pauses are short, so that what a killed process held is taken over within about a

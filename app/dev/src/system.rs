@@ -77,7 +77,7 @@ impl System {
         let postgres = PostgresServer::start(PostgresOptions {
             dir: postgres_dir(&plan.data)?,
             port: Some(ports.postgres),
-            durable: plan.durable,
+            used_for: plan.postgres,
             max_connections: 300,
             password: secrets.read("owner_password")?,
             grace_seconds,

@@ -22,7 +22,7 @@ const ON_TOP: Duration = Duration::from_millis(3);
 
 /// Runs it as often as there would be pairs.
 pub async fn run(effort: Effort) -> anyhow::Result<()> {
-    let postgres = Postgres::durable().await;
+    let postgres = Postgres::for_load().await;
     let ours = Ours::start(&postgres).await?;
     println!("ack latency on {}", probe::machine());
     let (mut within, mut counted) = (0, 0);

@@ -60,7 +60,7 @@ impl Sizes {
 
 /// Grows accounts, then in another database history.
 pub async fn run(sizes: Sizes, effort: Effort) -> anyhow::Result<()> {
-    let postgres = Postgres::durable().await;
+    let postgres = Postgres::for_load().await;
     println!("growth of accounts on {}", probe::machine());
     let mut ledger = Growing::start(&postgres).await?;
     let (mut accounts, mut first) = (0, None);

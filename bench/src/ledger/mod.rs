@@ -27,7 +27,7 @@ const CALLERS: usize = 256;
 
 /// Runs all comparisons.
 pub async fn run(effort: Effort) -> anyhow::Result<()> {
-    let postgres = Postgres::durable().await;
+    let postgres = Postgres::for_load().await;
     for (name, spread, pattern) in [
         ("ledger, uniform", Spread::Uniform, Pattern::Locks),
         ("ledger, half on one account", Spread::HalfOnOne, Pattern::Locks),

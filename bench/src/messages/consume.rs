@@ -26,7 +26,7 @@ const CHUNK: u64 = 5_000;
 
 /// Runs the comparison.
 pub async fn run() -> anyhow::Result<()> {
-    let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
+    let (kafka, postgres) = (Kafka::start().await, Postgres::for_load().await);
     let nest = Nest::build(kafka.brokers())?;
     let ours = Ours::start(&kafka, &postgres).await?;
     let (our_backlog, peer_backlog) = (Backlog::new(400_000), Backlog::new(100_000));

@@ -26,7 +26,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 /// Measures each rate.
 pub async fn run() -> anyhow::Result<()> {
-    let postgres = Postgres::durable().await;
+    let postgres = Postgres::for_load().await;
     let db = postgres.fresh_database().await;
     provision(&db.admin_url, &EMBEDDED, &password()).await?;
     provision(&db.admin_url, &SCHEMA, &password()).await?;

@@ -52,7 +52,7 @@ pub async fn run_batched() -> anyhow::Result<()> {
 }
 
 async fn run(comparisons: &[(&str, Mode, u32)]) -> anyhow::Result<()> {
-    let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
+    let (kafka, postgres) = (Kafka::start().await, Postgres::for_load().await);
     let nest = Nest::build(kafka.brokers())?;
     let ours = Ours::start(&kafka, &postgres).await?;
     for (name, mode, partitions_at_once) in comparisons {

@@ -105,7 +105,7 @@ async fn bus(kafka: &Kafka) -> anyhow::Result<Bus> {
 
 impl Service {
     async fn start() -> anyhow::Result<Self> {
-        let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
+        let (kafka, postgres) = (Kafka::start().await, Postgres::for_load().await);
         let db = postgres.fresh_database().await;
         provision(&db.admin_url, &SCHEMA, &password()).await?;
         let publisher = bus(&kafka).await?;

@@ -15,6 +15,7 @@ use ferrex_engine_core::{Reason, RowKind};
 use ferrex_ids::UserId;
 use ferrex_money::AssetId;
 use ferrex_postgres::DbConfig;
+use ferrex_testkit::servers::PostgresUse;
 use ferrex_time::{Clock as _, SystemClock};
 use ferrex_web::TokenSigner;
 use secrecy::SecretString;
@@ -198,7 +199,7 @@ pub(crate) async fn start(dir: &TempDir, shape: Shape) -> anyhow::Result<System>
         shape,
         carrier: Carrier::Embedded,
         ports: Ports::free(),
-        durable: true,
+        postgres: PostgresUse::Load,
         keep: false,
         brisk: false,
     })

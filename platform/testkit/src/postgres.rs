@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnection;
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::servers::{Error, PostgresOptions, PostgresServer, must, remove_at_end};
+use crate::servers::{Error, PostgresOptions, PostgresServer, PostgresUse, must, remove_at_end};
 
 /// Password of the cluster's roles; the clusters are reachable from this machine only and live for minutes.
 const PASSWORD: &str = "ferrex-test";
@@ -69,20 +69,25 @@ impl Postgres {
 
     /// A cluster of the caller's own, for tests that stop or kill it.
     pub async fn start() -> Self {
-        Self::launch(false).await
+        Self::launch(PostgresUse::Tests).await
     }
 
     /// As [`Postgres::start`], with `fsync` on, for tests of what a crash leaves.
     pub async fn durable() -> Self {
-        Self::launch(true).await
+        Self::launch(PostgresUse::Development).await
     }
 
-    async fn launch(durable: bool) -> Self {
+    /// As [`Postgres::durable`], with memory and room for its log as an operator gives it, for benchmarks.
+    pub async fn for_load() -> Self {
+        Self::launch(PostgresUse::Load).await
+    }
+
+    async fn launch(used_for: PostgresUse) -> Self {
         let dir = temp_dir("pg");
         let options = PostgresOptions {
             dir: dir.path().to_owned(),
             port: None,
-            durable,
+            used_for,
             max_connections: 300,
             password: PASSWORD.into(),
             grace_seconds: 0,

@@ -43,7 +43,7 @@ const WITHIN: Duration = Duration::from_mins(5);
 
 /// Runs the comparison.
 pub async fn run() -> anyhow::Result<()> {
-    let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
+    let (kafka, postgres) = (Kafka::start().await, Postgres::for_load().await);
     let db = postgres.fresh_database().await;
     provision(&db.admin_url, &SCHEMA, &password()).await?;
     fill(&db).await?;

@@ -27,7 +27,7 @@ const WITHIN: Duration = Duration::from_mins(5);
 
 /// Runs the comparison.
 pub async fn run() -> anyhow::Result<()> {
-    let (kafka, postgres) = (Kafka::start().await, Postgres::durable().await);
+    let (kafka, postgres) = (Kafka::start().await, Postgres::for_load().await);
     let bench = Bench::start(&kafka, &postgres).await?;
     compare(
         "relay from the outbox",

@@ -13,7 +13,7 @@ pub use janitor::remove_at_end;
 pub use kafka::{KafkaOptions, KafkaServer};
 pub use ports::free_port;
 pub(crate) use ports::until_free;
-pub use postgres::{PostgresOptions, PostgresServer};
+pub use postgres::{PostgresOptions, PostgresServer, PostgresUse};
 pub use process::{Process, Signal};
 pub use tools::{postgres_can_reach, tools_dir};
 

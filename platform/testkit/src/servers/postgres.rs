@@ -12,6 +12,17 @@ use super::{Error, free_port, until_free};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// What a cluster is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostgresUse {
+    /// Small, and without `fsync`: a crash of PostgreSQL is survived, a crash of the machine is not.
+    Tests,
+    /// Small; an acknowledged commit survives a crash of the machine.
+    Development,
+    /// As [`PostgresUse::Development`], with memory and room for its log as an operator gives it for load.
+    Load,
+}
+
 /// How a cluster is run.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
@@ -19,9 +30,8 @@ pub struct PostgresOptions {
     pub dir: PathBuf,
     /// Port on 127.0.0.1, `None` for a free one.
     pub port: Option<u16>,
-    /// Whether an acknowledged commit survives a crash of the machine (`fsync`). Without it a crash of PostgreSQL
-    /// alone is survived all the same.
-    pub durable: bool,
+    /// What it is for.
+    pub used_for: PostgresUse,
     /// Connections it takes.
     pub max_connections: u16,
     /// Password of the roles `postgres` and [`PostgresServer::OWNER`].
@@ -175,19 +185,33 @@ impl PostgresServer {
     }
 
     fn settings(&self) -> Vec<String> {
-        let on = if self.options.durable { "on" } else { "off" };
-        vec![
+        let on = match self.options.used_for {
+            PostgresUse::Tests => "off",
+            PostgresUse::Development | PostgresUse::Load => "on",
+        };
+        let room: &[&str] = match self.options.used_for {
+            PostgresUse::Tests | PostgresUse::Development => &["shared_buffers=64MB", "max_wal_size=512MB"],
+            // docs/PERFORMANCE.md says why.
+            PostgresUse::Load => &[
+                "shared_buffers=1GB",
+                "min_wal_size=2GB",
+                "max_wal_size=8GB",
+                "checkpoint_timeout=15min",
+                "wal_compression=lz4",
+            ],
+        };
+        let mut settings = vec![
             "listen_addresses=127.0.0.1".into(),
             format!("max_connections={}", self.options.max_connections),
-            "shared_buffers=64MB".into(),
             format!("fsync={on}"),
             format!("full_page_writes={on}"),
             "synchronous_commit=on".into(),
-            "max_wal_size=512MB".into(),
             "log_line_prefix=%m [%p] %q%u@%d ".into(),
             "timezone=UTC".into(),
             "log_timezone=UTC".into(),
-        ]
+        ];
+        settings.extend(room.iter().map(|setting| (*setting).to_owned()));
+        settings
     }
 
     /// `initdb`, unless there is a cluster already. It is made beside its place and moved there when whole, so that
@@ -216,7 +240,7 @@ impl PostgresServer {
         ]);
         // Only who may enter the socket's directory comes in without a password.
         initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
-        if !self.options.durable {
+        if self.options.used_for == PostgresUse::Tests {
             initdb.arg("--no-sync");
         }
         finish("initdb", &mut initdb)?;

@@ -9,6 +9,7 @@ mod codec;
 mod generator;
 mod journal;
 mod oracle;
+mod oracle_checks;
 mod oracle_match;
 mod random;
 mod snapshots;

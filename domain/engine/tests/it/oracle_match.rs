@@ -3,7 +3,8 @@
 use ferrex_engine_core::{SelfTrade, Side, Tif};
 use uuid::Uuid;
 
-use crate::oracle::{Market, Oracle, Order, Trade, queue, reference, rest, triggered};
+use crate::oracle::{Market, Oracle, Order, Trade, queue, rest, triggered};
+use crate::oracle_checks::reference;
 
 impl Oracle {
     /// Matches an order that comes, and lets it rest or drops it. `fresh` tells a new order from one that was on the book.

@@ -179,14 +179,16 @@ impl World {
 
     /// Posts as a client does: a call that was answered with "unavailable" is repeated under its key.
     pub async fn insist(&self, person: Person, path: &str, body: Value, key: &str) -> (StatusCode, Value) {
-        loop {
+        eventually(SOON, async || {
             let answer = self
                 .call_with(person, "POST", path, Some(body.clone()), Some(key))
                 .await;
-            if answer.0 != StatusCode::SERVICE_UNAVAILABLE && answer.0 != StatusCode::ACCEPTED {
-                return answer;
+            match answer.0 {
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::ACCEPTED => Err(answer),
+                _ => Ok(answer),
             }
-        }
+        })
+        .await
     }
 
     /// A fresh idempotency key.

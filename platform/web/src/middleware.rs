@@ -114,7 +114,7 @@ pub(crate) async fn observe(State(around): State<Arc<Around>>, mut request: Requ
 
     let started = Instant::now();
     // A request that panicked is dropped with all that it had.
-    let answer = AssertUnwindSafe(bound(&around, request, next)).catch_unwind();
+    let answer = AssertUnwindSafe(bound(&around, client, request, next)).catch_unwind();
     let answer = answer.map(|answer| answer.unwrap_or_else(panicked));
     let mut response = REQUEST_ID.scope(id.clone(), answer).instrument(span).await;
 
@@ -161,12 +161,7 @@ fn protect(headers: &mut axum::http::HeaderMap) {
 }
 
 /// Refuses a client that calls too often, an address that cannot be read, and a request that takes too long.
-async fn bound(around: &Around, mut request: Request, next: Next) -> Response {
-    let client = request
-        .extensions()
-        .get()
-        .copied()
-        .unwrap_or(ClientAddress::UNKNOWN);
+async fn bound(around: &Around, client: ClientAddress, mut request: Request, next: Next) -> Response {
     if let Err(problem) = around.limits.check_address(client) {
         return problem.into_response();
     }

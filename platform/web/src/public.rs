@@ -33,7 +33,7 @@ pub fn public_router(
     for part in parts {
         router = router.merge(part);
     }
-    // As one layer, see there.
+    // As one layer: each one more would box every route once more.
     let all_around = ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(around, observe))
         .layer(DefaultBodyLimit::max(config.body_bytes_max))

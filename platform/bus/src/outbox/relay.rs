@@ -254,7 +254,7 @@ impl Relay<'_> {
         let (receipts, ahead) = tokio::join!(self.bus.publish(column_of(&rows, OutboxRow::outgoing)), beside);
         let receipts = receipts?;
         kill::point("outbox.after_publish");
-        let published = rows.len() as u64;
+        let count = rows.len() as u64;
         let topics = rows.iter().map(|row| &*row.topic);
         self.watch.note(topics.zip(receipts.iter().copied()));
         self.stored = Stored { rows, receipts };
@@ -262,7 +262,7 @@ impl Relay<'_> {
         if !backlog {
             self.finish().await?;
         }
-        Ok(published)
+        Ok(count)
     }
 
     /// Takes out of the outbox what the broker has.

@@ -32,9 +32,23 @@ type StoredRow = (
 
 /// A row without what it has about a market or an order.
 fn plain(row: StoredRow) -> Result<JournalRow, Error> {
-    let (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, ..) =
-        row;
-    let (.., amount, hold, expires_at) = row;
+    let (
+        id,
+        command,
+        fingerprint,
+        at,
+        reference,
+        debit,
+        credit,
+        asset,
+        reason,
+        kind,
+        refusal,
+        last,
+        amount,
+        hold,
+        expires_at,
+    ) = row;
     Ok(JournalRow {
         id: natural(id, "id", id)?,
         command: CommandId::from_uuid(command),

@@ -1,13 +1,21 @@
 //! What the machine gives at this moment.
 
+use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
 
 use crate::pairs::Limit;
 
 /// For how long a limit is probed.
 const PROBE: Duration = Duration::from_secs(1);
+/// How long a probe beside a run rests after each.
+const BESIDE_EVERY: Duration = Duration::from_millis(10);
 
 /// The probe of a limit: per second, or `None` where none is needed.
 pub fn of(limit: Limit) -> std::io::Result<Option<f64>> {
@@ -46,18 +54,70 @@ pub fn machine() -> String {
 
 /// How long each of the times took that 8 kB were brought to the disk, one after the other.
 pub fn fdatasyncs() -> std::io::Result<Vec<Duration>> {
-    let mut file = tempfile::tempfile()?;
-    let page = [7u8; 8192];
+    let mut disk = Disk::open()?;
     let begin = Instant::now();
     let mut times = Vec::new();
     while begin.elapsed() < PROBE {
-        file.seek(SeekFrom::Start((times.len() as u64 % 1024) * 8192))?;
-        file.write_all(&page)?;
-        let started = Instant::now();
-        file.sync_data()?;
-        times.push(started.elapsed());
+        times.push(disk.fdatasync()?);
     }
     Ok(times)
+}
+
+/// Asks the disk beside a run, a hundred times a second, what it takes for an `fdatasync`: with what the run does to it.
+pub struct Beside {
+    ends: Arc<AtomicBool>,
+    probing: JoinHandle<std::io::Result<Vec<Duration>>>,
+}
+
+impl Beside {
+    /// Begins.
+    pub fn start() -> Self {
+        let ends = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&ends);
+        let probing = std::thread::spawn(move || {
+            let (mut disk, mut times) = (Disk::open()?, Vec::new());
+            while !end.load(Ordering::Relaxed) {
+                times.push(disk.fdatasync()?);
+                std::thread::sleep(BESIDE_EVERY);
+            }
+            Ok(times)
+        });
+        Self { ends, probing }
+    }
+
+    /// Ends it; how long each took.
+    pub fn stop(self) -> anyhow::Result<Vec<Duration>> {
+        self.ends.store(true, Ordering::Relaxed);
+        let times = self
+            .probing
+            .join()
+            .ok()
+            .context("the probe of the disk panicked")?;
+        Ok(times?)
+    }
+}
+
+/// A file that is written 8 kB at a time.
+struct Disk {
+    file: File,
+    page: u64,
+}
+
+impl Disk {
+    fn open() -> std::io::Result<Self> {
+        let file = tempfile::tempfile()?;
+        Ok(Self { file, page: 0 })
+    }
+
+    /// Writes a page and brings it to the disk; how long the latter took.
+    fn fdatasync(&mut self) -> std::io::Result<Duration> {
+        self.file.seek(SeekFrom::Start(self.page % 1024 * 8192))?;
+        self.file.write_all(&[7u8; 8192])?;
+        self.page += 1;
+        let started = Instant::now();
+        self.file.sync_data()?;
+        Ok(started.elapsed())
+    }
 }
 
 /// How many a second.

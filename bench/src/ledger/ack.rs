@@ -1,5 +1,5 @@
 //! How long a transfer takes from when it was due to its durable answer, at 30 % of what was possible just before, beside
-//! what the disk takes for one `fdatasync` in the same minute.
+//! what the disk takes for one `fdatasync` in that run.
 
 use std::time::Duration;
 
@@ -31,20 +31,22 @@ pub async fn run(effort: Effort) -> anyhow::Result<()> {
             break;
         }
         let most = ours.run(Load::of(CALLERS), effort).await?.rate();
-        let mut before = probe::fdatasyncs()?;
+        let before = probe::fdatasyncs()?;
+        let beside = probe::Beside::start();
         let latencies = at(&ours, most * SHARE, effort).await?;
+        let beside = Latencies::from(beside.stop()?);
         let after = probe::fdatasyncs()?;
         let rates = (probe::rate(&before), probe::rate(&after));
-        before.extend(after);
-        let (p99, disk) = (latencies.at(990), Latencies::from(before).at(990));
+        let (p99, disk) = (latencies.at(990), beside.at(990));
         let most_wanted = disk * TIMES + ON_TOP;
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
         let kept = probe::alike(Some(rates.0), Some(rates.1));
         println!(
-            "  {round} {:.0}/s of {most:.0}/s: {latencies}; fdatasync p99 {:.2} ms ({:.0}/s before and {:.0}/s after), so at most \
-             {:.2} ms are wanted: {:.2} of it{}",
+            "  {round} {:.0}/s of {most:.0}/s: {latencies}; fdatasync in the run {beside}, alone p99 {:.2} and {:.2} ms ({:.0}/s \
+             before and {:.0}/s after), so at most {:.2} ms are wanted: {:.2} of it{}",
             most * SHARE,
-            ms(disk),
+            ms(Latencies::from(before).at(990)),
+            ms(Latencies::from(after).at(990)),
             rates.0,
             rates.1,
             ms(most_wanted),

@@ -269,11 +269,8 @@ impl Engine {
 
     /// What an owner has, by account in the order of opening.
     pub fn balances(&self, owner: &Owner) -> Vec<Balance> {
-        self.ledger
-            .accounts_of(owner)
-            .iter()
-            .filter_map(|id| self.balance_of(*id))
-            .collect()
+        let accounts = self.ledger.accounts_of(owner).into_iter();
+        accounts.filter_map(|id| self.balance_of(id)).collect()
     }
 
     fn balance_of(&self, id: AccountId) -> Option<Balance> {

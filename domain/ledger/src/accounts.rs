@@ -1,26 +1,50 @@
-//! Accounts as dense numbers: keys are looked up at the edge, balances are flat arrays.
+//! Accounts as dense numbers: keys are looked up at the edge, and all that is known of an account lies in one place.
+//!
+//! With many accounts a command waits for memory more than for anything else. So an account's row is as long as a line of
+//! the cache, and the tables that find it hold nothing but its number.
+
+use std::hash::BuildHasher as _;
 
 use ferrex_money::AssetId;
 use foldhash::HashMap;
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::{AccountId, AccountKey, Normal, Owner};
 
-/// Key, total and held part of every account, by its dense number.
+/// Every account by its dense number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
-    /// By names that this house gives and nobody outside chooses, so that a fast hash does.
-    by_key: HashMap<AccountKey, AccountId>,
-    by_owner: HashMap<Owner, Vec<AccountId>>,
-    keys: Vec<AccountKey>,
-    totals: Vec<u128>,
-    held: Vec<u128>,
-    changed: Vec<bool>,
+    rows: Vec<Row>,
+    by_key: HashTable<AccountId>,
+    /// Of each owner the account that was opened last.
+    by_owner: HashTable<AccountId>,
+    /// Of names that this house gives and nobody outside chooses, so that a fast hash does.
+    hash: RandomState,
     changes: Vec<AccountId>,
     /// Of each asset the sum of its debit-normal accounts, which equals that of the others.
     issued: HashMap<AssetId, Issued>,
     /// How many of these sums exceed 2^128 - 1.
     overissued: usize,
 }
+
+/// An account.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
+struct Row {
+    total: u128,
+    held: u128,
+    key: AccountKey,
+    /// The account that the same owner opened before, or 0.
+    before: AccountId,
+    changed: bool,
+}
+
+const _: () = assert!(
+    size_of::<Row>() == 64,
+    "an account has grown beyond a line of the cache"
+);
 
 /// A sum that may exceed 128 bits.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,74 +60,119 @@ fn index(id: AccountId) -> usize {
 
 impl Accounts {
     pub(crate) fn len(&self) -> usize {
-        self.keys.len()
+        self.rows.len()
     }
 
     /// Makes room for so many more.
     pub(crate) fn reserve(&mut self, more: usize) {
-        self.by_key.reserve(more);
-        self.keys.reserve(more);
-        self.totals.reserve(more);
-        self.held.reserve(more);
-        self.changed.reserve(more);
+        let Self { rows, hash, .. } = self;
+        rows.reserve(more);
         self.changes.reserve(more);
+        self.by_key
+            .reserve(more, |id| hash.hash_one(rows[index(*id)].key));
+        self.by_owner
+            .reserve(more, |id| hash.hash_one(rows[index(*id)].key.account.owner));
     }
 
     pub(crate) fn find(&self, key: &AccountKey) -> Option<AccountId> {
-        self.by_key.get(key).copied()
+        let is_it = |id: &AccountId| self.row(*id).key == *key;
+        self.by_key.find(self.hash.hash_one(key), is_it).copied()
     }
 
-    pub(crate) fn of(&self, owner: &Owner) -> &[AccountId] {
-        self.by_owner.get(owner).map_or(&[], Vec::as_slice)
+    /// The accounts of an owner, in the order of opening.
+    pub(crate) fn of(&self, owner: &Owner) -> Vec<AccountId> {
+        let is_theirs = |id: &AccountId| self.row(*id).key.account.owner == *owner;
+        let last = self.by_owner.find(self.hash.hash_one(owner), is_theirs).copied();
+        let before = |id: &AccountId| Some(self.row(*id).before).filter(|id| id.0 != 0);
+        let mut accounts: Vec<AccountId> = std::iter::successors(last, before).collect();
+        accounts.reverse();
+        accounts
     }
 
     pub(crate) fn contains(&self, id: AccountId) -> bool {
-        index(id) < self.keys.len()
+        index(id) < self.rows.len()
     }
 
-    /// Opens an account under the next number. The caller has checked that the key is new.
-    pub(crate) fn open(&mut self, key: AccountKey) -> AccountId {
-        let number =
-            u32::try_from(self.keys.len() + 1).expect("four thousand million accounts do not fit in memory");
-        let id = AccountId(number);
-        self.by_key.insert(key, id);
-        self.by_owner.entry(key.account.owner).or_default().push(id);
-        self.keys.push(key);
-        self.totals.push(0);
-        self.held.push(0);
-        self.changed.push(false);
-        id
+    /// The number that the next account would have.
+    fn next(&self) -> AccountId {
+        let number = u32::try_from(self.rows.len() + 1);
+        AccountId(number.expect("four thousand million accounts do not fit in memory"))
+    }
+
+    /// Opens an account under the next number; `None` if there is one of this key.
+    pub(crate) fn open(&mut self, key: AccountKey) -> Option<AccountId> {
+        let (id, owner) = (self.next(), key.account.owner);
+        let Self { rows, hash, .. } = self;
+        let key_of = |id: &AccountId| rows[index(*id)].key;
+        let place = self.by_key.entry(
+            hash.hash_one(key),
+            |id| key_of(id) == key,
+            |id| hash.hash_one(key_of(id)),
+        );
+        let Entry::Vacant(place) = place else {
+            return None;
+        };
+        place.insert(id);
+        let place = self.by_owner.entry(
+            hash.hash_one(owner),
+            |id| key_of(id).account.owner == owner,
+            |id| hash.hash_one(key_of(id).account.owner),
+        );
+        let before = match place {
+            Entry::Occupied(mut last) => std::mem::replace(last.get_mut(), id),
+            Entry::Vacant(place) => {
+                place.insert(id);
+                AccountId(0)
+            }
+        };
+        rows.push(Row {
+            total: 0,
+            held: 0,
+            key,
+            before,
+            changed: false,
+        });
+        Some(id)
     }
 
     /// Takes back the account that was opened last.
     pub(crate) fn close_last(&mut self) {
-        let Some(key) = self.keys.pop() else { return };
-        self.by_key.remove(&key);
-        if let Some(accounts) = self.by_owner.get_mut(&key.account.owner) {
-            accounts.pop();
-            if accounts.is_empty() {
-                self.by_owner.remove(&key.account.owner);
+        let Some(row) = self.rows.pop() else { return };
+        let id = self.next();
+        if let Ok(place) = self
+            .by_key
+            .find_entry(self.hash.hash_one(row.key), |found| *found == id)
+        {
+            place.remove();
+        }
+        let owner = self.hash.hash_one(row.key.account.owner);
+        if let Ok(mut last) = self.by_owner.find_entry(owner, |found| *found == id) {
+            if row.before.0 == 0 {
+                last.remove();
+            } else {
+                *last.get_mut() = row.before;
             }
         }
-        self.totals.pop();
-        self.held.pop();
-        self.changed.pop();
+    }
+
+    fn row(&self, id: AccountId) -> &Row {
+        &self.rows[index(id)]
     }
 
     pub(crate) fn key(&self, id: AccountId) -> AccountKey {
-        self.keys[index(id)]
+        self.row(id).key
     }
 
     pub(crate) fn normal(&self, id: AccountId) -> Normal {
-        self.keys[index(id)].account.purpose.normal()
+        self.row(id).key.account.purpose.normal()
     }
 
     pub(crate) fn total(&self, id: AccountId) -> u128 {
-        self.totals[index(id)]
+        self.row(id).total
     }
 
     pub(crate) fn held(&self, id: AccountId) -> u128 {
-        self.held[index(id)]
+        self.row(id).held
     }
 
     /// What a debit may take: the total less the holds. Holds never exceed the total.
@@ -112,21 +181,23 @@ impl Accounts {
     }
 
     pub(crate) fn set(&mut self, id: AccountId, total: u128, held: u128) {
-        let place = index(id);
-        if self.keys[place].account.purpose.normal() == Normal::Debit {
-            self.issue(place, total);
-        }
-        self.totals[place] = total;
-        self.held[place] = held;
-        if !self.changed[place] {
-            self.changed[place] = true;
+        let row = &mut self.rows[index(id)];
+        let was = std::mem::replace(&mut row.total, total);
+        row.held = held;
+        if !row.changed {
+            row.changed = true;
             self.changes.push(id);
+        }
+        if row.key.account.purpose.normal() == Normal::Debit {
+            let asset = row.key.asset;
+            self.issue(asset, was, total);
         }
     }
 
-    fn issue(&mut self, place: usize, total: u128) {
-        let issued = self.issued.entry(self.keys[place].asset).or_default();
-        let (low, less) = issued.low.overflowing_sub(self.totals[place]);
+    /// An asset's debit-normal account goes from one total to another.
+    fn issue(&mut self, asset: AssetId, was: u128, total: u128) {
+        let issued = self.issued.entry(asset).or_default();
+        let (low, less) = issued.low.overflowing_sub(was);
         let (low, more) = low.overflowing_add(total);
         let before = issued.high;
         issued.low = low;
@@ -148,13 +219,53 @@ impl Accounts {
         changes.dedup();
         changes.retain(|id| self.contains(*id));
         for id in &changes {
-            self.changed[index(*id)] = false;
+            self.rows[index(*id)].changed = false;
         }
         changes
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = AccountId> + use<> {
-        let count = u32::try_from(self.keys.len()).expect("every account has a 32-bit number");
+        let count = u32::try_from(self.rows.len()).expect("every account has a 32-bit number");
         (1..=count).map(AccountId)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Account;
+
+    fn wallet(user: u128, asset: u32) -> AccountKey {
+        AccountKey {
+            account: Account::wallet(Uuid::from_u128(user)),
+            asset: AssetId(asset),
+        }
+    }
+
+    #[test]
+    fn an_account_is_found_by_its_key_and_by_its_owner_until_it_is_taken_back() {
+        let mut accounts = Accounts::default();
+        let keys = [wallet(1, 1), wallet(2, 1), wallet(1, 2), wallet(1, 3)];
+        for (key, number) in keys.into_iter().zip(1..) {
+            assert_eq!(accounts.open(key), Some(AccountId(number)));
+            assert_eq!(accounts.find(&key), Some(AccountId(number)));
+            assert_eq!(accounts.open(key), None, "it is there");
+        }
+        let (first, second) = (keys[0].account.owner, keys[1].account.owner);
+        let numbers =
+            |accounts: &Accounts, owner| accounts.of(&owner).iter().map(|id| id.0).collect::<Vec<_>>();
+        assert_eq!(numbers(&accounts, first), [1, 3, 4]);
+        assert_eq!(numbers(&accounts, second), [2]);
+        for left in (0..keys.len()).rev() {
+            accounts.close_last();
+            let found = keys.map(|key| accounts.find(&key).is_some());
+            assert_eq!(found, [0, 1, 2, 3].map(|place| place < left));
+            let both = numbers(&accounts, first).len() + numbers(&accounts, second).len();
+            assert_eq!(both, left);
+        }
+        assert_eq!(accounts.open(keys[3]), Some(AccountId(1)));
+        assert_eq!(numbers(&accounts, first), [1]);
     }
 }

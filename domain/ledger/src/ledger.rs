@@ -304,7 +304,7 @@ impl Ledger {
     }
 
     /// The accounts of an owner, in the order of opening.
-    pub fn accounts_of(&self, owner: &Owner) -> &[AccountId] {
+    pub fn accounts_of(&self, owner: &Owner) -> Vec<AccountId> {
         self.accounts.of(owner)
     }
 
@@ -410,7 +410,7 @@ impl Ledger {
         if let Some(id) = self.accounts.find(&key) {
             return id;
         }
-        let id = self.accounts.open(key);
+        let id = self.accounts.open(key).expect("no account has this key");
         self.undo.push(Undo::Opened(id));
         id
     }

@@ -14,11 +14,9 @@ impl Ledger {
 
     /// Opens an account that was opened before; it must be the next one.
     pub fn replay_account(&mut self, id: AccountId, key: AccountKey) -> Result<(), Impossible> {
-        if self.accounts.len() + 1 != id.0 as usize || self.accounts.find(&key).is_some() {
-            return Err(Impossible::AccountOrder(id.0));
-        }
-        self.accounts.open(key);
-        Ok(())
+        let is_next = self.accounts.len() + 1 == id.0 as usize;
+        let opened = if is_next { self.accounts.open(key) } else { None };
+        opened.map(drop).ok_or(Impossible::AccountOrder(id.0))
     }
 
     /// Sets the balance of an account from a projection.

@@ -5,7 +5,7 @@
 //! with none left the journal is replayed from its beginning, which takes long and is always right. The tables of the
 //! projection are for readers: no balance is ever taken from them.
 
-use ferrex_engine_core::{Engine, Snapshot, SnapshotError};
+use ferrex_engine_core::{AccountRow, Engine, JournalRow, Snapshot, SnapshotError};
 use sqlx::PgConnection;
 
 use crate::error::Doing as _;
@@ -59,10 +59,8 @@ pub(crate) async fn at_projection(shared: &Shared, connection: &mut PgConnection
     let mut engine = from_snapshot(connection, shard, reached, end).await?;
     let from = engine.sequence();
     forget(shared, &mut engine);
-    while engine.sequence() < reached {
-        engine = replay_page(connection, shard, engine, reached).await?;
-        forget(shared, &mut engine);
-    }
+    let then = |engine: &mut Engine| forget(shared, engine);
+    let engine = replay(connection, shard, engine, reached, then).await?;
     tracing::info!(rows = reached, from_snapshot = from, "journal is replayed");
     Ok(engine)
 }
@@ -121,33 +119,67 @@ pub(crate) async fn read(
     Ok(fits.map(|()| snapshot))
 }
 
-/// Applies the next rows, up to `end` at most. The engine then has exactly the accounts that rows so far have opened.
-pub(crate) async fn replay_page(
+/// Some rows that follow in the journal, and the accounts that they are the first to name.
+struct Page {
+    rows: Vec<JournalRow>,
+    accounts: Vec<AccountRow>,
+    /// The last row, and the last account that is known there.
+    upto: (u64, u32),
+}
+
+/// Reads what follows row `after`, where `known` accounts are known, up to row `end` at most.
+async fn read_page(
     connection: &mut PgConnection,
     shard: u16,
-    mut engine: Engine,
+    (after, known): (u64, u32),
     end: u64,
-) -> Result<Engine, Error> {
-    let after = engine.sequence();
+) -> Result<Page, Error> {
     let rows = store::rows_between(&mut *connection, after, end.min(after + PAGE)).await?;
-    if rows.is_empty() {
+    let Some(last) = rows.last() else {
         return Err(Error::Stored {
             what: "the next row",
             row: after.to_string(),
         });
-    }
-    let named = following::highest_account(&rows);
-    let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
-    let accounts = if named > known {
-        store::accounts_between(connection, shard, known, named).await?
+    };
+    let upto = (last.id, following::highest_account(&rows).max(known));
+    let accounts = if upto.1 > known {
+        store::accounts_between(connection, shard, known, upto.1).await?
     } else {
         Vec::new()
     };
-    blocking(move || {
-        following::replay(&mut engine, &accounts, &rows)?;
-        Ok(engine)
-    })
-    .await
+    Ok(Page { rows, accounts, upto })
+}
+
+/// Applies the rows up to `end`; the next page is read while one is applied, and `then` is done after each. The engine then
+/// has exactly the accounts that rows so far have opened.
+pub(crate) async fn replay(
+    connection: &mut PgConnection,
+    shard: u16,
+    mut engine: Engine,
+    end: u64,
+    then: impl Fn(&mut Engine),
+) -> Result<Engine, Error> {
+    let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
+    let mut reached = (engine.sequence(), known);
+    if reached.0 >= end {
+        return Ok(engine);
+    }
+    let mut page = read_page(connection, shard, reached, end).await?;
+    loop {
+        reached = page.upto;
+        let applying = blocking(move || {
+            following::replay(&mut engine, &page.accounts, &page.rows)?;
+            Ok::<_, Error>(engine)
+        });
+        if reached.0 >= end {
+            engine = applying.await?;
+            then(&mut engine);
+            return Ok(engine);
+        }
+        let (applied, next) = tokio::join!(applying, read_page(connection, shard, reached, end));
+        (engine, page) = (applied?, next?);
+        then(&mut engine);
+    }
 }
 
 /// Runs what takes long where it holds nobody up.

@@ -14,10 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::restart::{self, Refused};
 use crate::shared::{Role, Shared};
+use crate::store::StoredSnapshot;
 use crate::{Error, store};
 
 /// How many are kept.
 const KEPT: u32 = 3;
+/// For each row of the journal at most so many bytes of a snapshot are written: a large state is written less often. What a
+/// restart replays stays in proportion to what it loads.
+const BYTES_A_ROW: u64 = 512;
 
 /// Works until `shutdown` is cancelled.
 pub(crate) async fn run(shared: Shared, shutdown: CancellationToken) {
@@ -41,12 +45,14 @@ pub(crate) async fn run(shared: Shared, shutdown: CancellationToken) {
 async fn make(shared: &Shared) -> Result<(), Error> {
     let reached = store::projected(shared.db.pool()).await?;
     let newest = newest(shared, reached).await?;
+    let (newest, bytes) = newest.map_or((0, 0), |newest| (newest.journal_id, newest.bytes));
+    let rows = shared.config.snapshot_rows.max(bytes / BYTES_A_ROW).max(1);
     // The owner has better things to do, and comes second.
     let rows = match *shared.role.borrow() {
-        Role::Standby(_) => shared.config.snapshot_rows,
-        Role::Owner => shared.config.snapshot_rows.saturating_mul(2),
+        Role::Standby(_) => rows,
+        Role::Owner => rows.saturating_mul(2),
     };
-    if reached < newest.saturating_add(rows.max(1)) {
+    if reached < newest.saturating_add(rows) {
         return Ok(());
     }
     let mut connection = restart::own_connection(shared).await?;
@@ -55,11 +61,11 @@ async fn make(shared: &Shared) -> Result<(), Error> {
     made
 }
 
-/// The row of the newest snapshot that the projection has reached.
-async fn newest(shared: &Shared, reached: u64) -> Result<u64, Error> {
+/// The newest snapshot that the projection has reached.
+async fn newest(shared: &Shared, reached: u64) -> Result<Option<StoredSnapshot>, Error> {
     let stored = store::snapshots(shared.db.pool(), shared.config.shard).await?;
-    let newest = stored.iter().map(|stored| stored.journal_id);
-    Ok(newest.filter(|row| *row <= reached).max().unwrap_or(0))
+    let reached = stored.into_iter().filter(|stored| stored.journal_id <= reached);
+    Ok(reached.max_by_key(|stored| stored.journal_id))
 }
 
 async fn write(shared: &Shared, connection: &mut PgConnection, newest: u64) -> Result<(), Error> {

@@ -90,11 +90,9 @@ impl<'a> Standby<'a> {
 
     async fn catch_up(&mut self, end: u64) -> Result<(), Error> {
         let shard = self.shared.config.shard;
-        while self.following.engine.sequence() < end {
-            // Taken away only while this waits: on an error all of it is thrown away.
-            let engine = std::mem::replace(&mut self.following.engine, Engine::new(shard));
-            self.following.engine = restart::replay_page(&mut self.connection, shard, engine, end).await?;
-        }
+        // Taken away only while this waits: on an error all of it is thrown away.
+        let engine = std::mem::replace(&mut self.following.engine, Engine::new(shard));
+        self.following.engine = restart::replay(&mut self.connection, shard, engine, end, |_| {}).await?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The schema `payment` in memory, beside its flows: what the follower records, claims on the hot wallet, keys, orders and
 //! statements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ferrex_chains::evm::B256;
 use ferrex_chains::evm::follower::Cursor;
@@ -12,6 +12,7 @@ use ferrex_ids::{DepositId, FlowId, OrderId, UserId, WithdrawalId};
 use ferrex_money::AssetId;
 use ferrex_payment::statement::movements;
 use ferrex_payment::withdrawal;
+use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 use uuid::Uuid;
 
@@ -147,6 +148,8 @@ pub struct PayDb {
     pub market_followed: u64,
     /// Statements by person and asset.
     pub statements: BTreeMap<(Uuid, AssetId), Statement>,
+    /// Their lines, which have a key of their own in the table: person, asset, journal row.
+    pub lines: BTreeSet<(Uuid, AssetId, u64)>,
 }
 
 impl World {
@@ -178,7 +181,7 @@ impl World {
         self.to(life, 0, 4, Event::WorkerTick { regular: false });
     }
 
-    /// The statement's consumer: the product's split of an event, added to what was there.
+    /// The statement's consumer: the product's split of an event, added to what was there. A line that is there stays as it is.
     pub(crate) fn record_movements(&mut self, event: &JournalCommitted) {
         let Ok(movements) = movements::split(event) else {
             self.violate("I19", || {
@@ -187,6 +190,10 @@ impl World {
             return;
         };
         for (key, movement) in movements {
+            let line = (key.0, key.1, event.sequence);
+            if !self.pay.lines.insert(line) && !planted!("statement.line_written_twice") {
+                continue;
+            }
             let statement = self.pay.statements.entry(key).or_default();
             let added = |sum: u128, more: ferrex_money::Amount, less: ferrex_money::Amount| {
                 (sum + more.units()).checked_sub(less.units())

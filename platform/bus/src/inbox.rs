@@ -1,9 +1,10 @@
-//! The inbox: which messages took effect, in the transaction of the effect.
+//! The inbox: which messages took effect, in the transaction of the effect. Those of a handler that makes one effect of a
+//! repetition by itself are in it only when they were parked.
 
 use std::collections::HashSet;
 
 use ferrex_postgres::{Db, SqlResult as _, Tx};
-
+use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::Error;
@@ -19,40 +20,76 @@ pub(crate) enum Entry {
     Blocked,
 }
 
-/// Enters a message. Where another transaction has entered it and not ended yet, this waits for that.
+/// Which messages are remembered once they took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remembers {
+    /// All. Where another transaction has entered one and not ended yet, entering it waits for that.
+    All,
+    /// Those that were parked: the handler makes one effect of a repetition by itself.
+    Parked,
+}
+
+impl Remembers {
+    /// A statement's part that names, of the messages `$2` of the consumer `$1`, those that were entered, or were there.
+    const fn named(self) -> &'static str {
+        match self {
+            Self::All => {
+                "named AS (
+                     INSERT INTO inbox (consumer, message_id) SELECT $1, id FROM unnest($2::uuid[]) AS i (id)
+                     ON CONFLICT DO NOTHING RETURNING message_id
+                 )"
+            }
+            Self::Parked => {
+                "named AS (SELECT message_id FROM inbox WHERE consumer = $1 AND message_id = ANY($2))"
+            }
+        }
+    }
+
+    /// Whether a message is to be handled, given whether the statement named it.
+    const fn is_fresh(self, is_named: bool) -> bool {
+        match self {
+            Self::All => is_named,
+            Self::Parked => !is_named,
+        }
+    }
+}
+
+/// Enters a message, if it is to be remembered.
 pub(crate) async fn enter(
     tx: &mut Tx,
     consumer: &str,
+    remembers: Remembers,
     delivery: &Delivery,
     ordered: bool,
 ) -> Result<Entry, Error> {
-    let (fresh, blocked): (bool, bool) = sqlx::query_as(
-        "WITH entered AS (
-             INSERT INTO inbox (consumer, message_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1
-         )
-         SELECT EXISTS (SELECT FROM entered),
+    let sql = format!(
+        "WITH {}
+         SELECT EXISTS (SELECT FROM named),
                 $3 AND EXISTS (SELECT FROM parked WHERE consumer = $1 AND topic = $4 AND key = $5 AND ordered)",
-    )
-    .bind(consumer)
-    .bind(uuid_of(delivery.id))
-    .bind(ordered)
-    .bind(&delivery.topic)
-    .bind(&delivery.key)
-    .fetch_one(&mut **tx)
-    .await
-    .doing("entering a message into the inbox")?;
-    Ok(match (fresh, blocked) {
+        remembers.named()
+    );
+    let (named, blocked): (bool, bool) = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(consumer)
+        .bind([uuid_of(delivery.id)])
+        .bind(ordered)
+        .bind(&delivery.topic)
+        .bind(&delivery.key)
+        .fetch_one(&mut **tx)
+        .await
+        .doing("entering a message into the inbox")?;
+    Ok(match (remembers.is_fresh(named), blocked) {
         (false, _) => Entry::Seen,
         (true, true) => Entry::Blocked,
         (true, false) => Entry::Fresh,
     })
 }
 
-/// Enters messages together; answers those that are to be handled, in their order. `None`: their handling is ordered, and
-/// one of them waits behind a parked one.
+/// Enters messages together, if they are to be remembered; answers those that are to be handled, in their order. `None`:
+/// their handling is ordered, and one of them waits behind a parked one.
 pub(crate) async fn enter_all(
     tx: &mut Tx,
     consumer: &str,
+    remembers: Remembers,
     deliveries: Vec<Delivery>,
     ordered: bool,
 ) -> Result<Option<Vec<Delivery>>, Error> {
@@ -62,34 +99,33 @@ pub(crate) async fn enter_all(
         .map(|delivery| delivery.topic.as_str())
         .collect();
     let keys: Vec<&str> = deliveries.iter().map(|delivery| delivery.key.as_str()).collect();
-    let (mut fresh, blocked): (Vec<Uuid>, bool) = sqlx::query_as(
-        "WITH entered AS (
-             INSERT INTO inbox (consumer, message_id) SELECT $1, id FROM unnest($2::uuid[]) AS i (id)
-             ON CONFLICT DO NOTHING RETURNING message_id
-         )
-         SELECT coalesce((SELECT array_agg(message_id) FROM entered), '{}'),
+    let sql = format!(
+        "WITH {}
+         SELECT coalesce((SELECT array_agg(message_id) FROM named), '{{}}'),
                 $5 AND EXISTS (SELECT FROM parked
                                JOIN unnest($3::text[], $4::text[]) AS m (topic, key)
                                  ON parked.topic = m.topic AND parked.key = m.key
                                WHERE consumer = $1 AND ordered)",
-    )
-    .bind(consumer)
-    .bind(ids)
-    .bind(topics)
-    .bind(keys)
-    .bind(ordered)
-    .fetch_one(&mut **tx)
-    .await
-    .doing("entering messages into the inbox")?;
+        remembers.named()
+    );
+    let (named, blocked): (Vec<Uuid>, bool) = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(consumer)
+        .bind(ids)
+        .bind(topics)
+        .bind(keys)
+        .bind(ordered)
+        .fetch_one(&mut **tx)
+        .await
+        .doing("entering messages into the inbox")?;
     if blocked {
         return Ok(None);
     }
-    fresh.sort_unstable();
+    let named: HashSet<Uuid> = named.into_iter().collect();
     let mut seen = HashSet::new();
     let mut is_fresh = |delivery: &Delivery| {
         let id = uuid_of(delivery.id);
         // The same message may stand in the log twice, one close after the other.
-        fresh.binary_search(&id).is_ok() && seen.insert(id)
+        remembers.is_fresh(named.contains(&id)) && seen.insert(id)
     };
     Ok(Some(
         deliveries

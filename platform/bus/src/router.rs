@@ -9,6 +9,7 @@ use ferrex_postgres::Tx;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
+use crate::inbox::Remembers;
 use crate::{Delivery, RequestContext};
 
 /// How a failing event is tried again.
@@ -41,6 +42,7 @@ type RequestCall =
 pub(crate) struct EventRoute {
     pub topic: &'static str,
     pub ordered: bool,
+    pub remembers: Remembers,
     /// Handles messages of its type, one or, if `batched`, many in their order.
     pub call: Arc<EventCall>,
     pub batched: bool,
@@ -164,6 +166,16 @@ impl Router {
         self.add_batch::<M, F>(false, handle)
     }
 
+    /// Leaves a type out of the inbox, which saves a row a message: its handler must make one effect of a repetition by itself,
+    /// also of one at the same time, as a read model does that knows how far it has come. Parked messages are remembered
+    /// all the same.
+    #[must_use]
+    pub fn without_inbox<M: Message>(mut self) -> Self {
+        let route = self.events.get_mut(M::TYPE).expect("the type has a handler");
+        route.remembers = Remembers::Parked;
+        self
+    }
+
     fn add_batch<M, F>(mut self, ordered: bool, handle: F) -> Self
     where
         M: Message,
@@ -187,6 +199,7 @@ impl Router {
             EventRoute {
                 topic: M::TOPIC,
                 ordered,
+                remembers: Remembers::All,
                 call,
                 batched: true,
             },
@@ -216,6 +229,7 @@ impl Router {
             EventRoute {
                 topic: M::TOPIC,
                 ordered,
+                remembers: Remembers::All,
                 call,
                 batched: false,
             },

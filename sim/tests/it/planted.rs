@@ -115,6 +115,11 @@ const BUGS: &[Bug] = &[
     ),
     Bug("bus.no_inbox", "an effect without inbox", 50),
     Bug(
+        "statement.line_written_twice",
+        "a command that is told again is a second line",
+        50,
+    ),
+    Bug(
         "bus.position_before_effect",
         "a position is committed before the effect",
         100,

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 use super::dispatch::Processor;
 use super::together::{Room, Waiting};
-use crate::inbox::{self, Entry};
+use crate::inbox::{self, Entry, Remembers};
 use crate::message::Delivery;
 use crate::parked::{self, Parking};
 use crate::router::{EventRoute, Router};
@@ -112,7 +112,7 @@ impl EventProcessor {
     async fn attempt(&self, route: &EventRoute, delivery: &Delivery) -> Result<Ended, Failure> {
         let ordered = route.ordered && !delivery.key.is_empty();
         let mut tx = self.db.begin().await?;
-        match inbox::enter(&mut tx, self.router.group, delivery, ordered).await? {
+        match inbox::enter(&mut tx, self.router.group, route.remembers, delivery, ordered).await? {
             Entry::Fresh => {}
             Entry::Seen => return Ok(Ended::Duplicate),
             Entry::Blocked => return Ok(Ended::Blocked),
@@ -129,7 +129,8 @@ impl EventProcessor {
     /// All of a batch or nothing. `false`: one of them is blocked, so each must be looked at alone.
     async fn attempt_batch(&self, route: &EventRoute, deliveries: Vec<Delivery>) -> Result<bool, Failure> {
         let mut tx = self.db.begin().await?;
-        let fresh = inbox::enter_all(&mut tx, self.router.group, deliveries, route.ordered).await?;
+        let group = self.router.group;
+        let fresh = inbox::enter_all(&mut tx, group, route.remembers, deliveries, route.ordered).await?;
         let Some(fresh) = fresh else {
             return Ok(false);
         };
@@ -216,7 +217,10 @@ impl EventProcessor {
         // In one order everywhere, so that two groups do not lock what belongs to their keys crosswise.
         group.sort_by(|one, other| one.key.cmp(&other.key));
         let mut tx = self.db.begin().await?;
-        let Some(mut fresh) = inbox::enter_all(&mut tx, self.router.group, group, true).await? else {
+        let consumer = self.router.group;
+        // Of several types, so that all are remembered, also one that need not be.
+        let fresh = inbox::enter_all(&mut tx, consumer, Remembers::All, group, true).await?;
+        let Some(mut fresh) = fresh else {
             return Ok(false);
         };
         for delivery in &mut fresh {

@@ -49,6 +49,7 @@ contract! {
         batches_keep_order_and_handle_each_message_once,
         a_bad_message_in_a_batch_is_parked_alone,
         an_unordered_batch_goes_on_without_its_bad_message,
+        without_an_inbox_only_parked_messages_are_remembered,
         the_trace_goes_on_in_the_handler;
     groups:
         two_replicas_share_partitions_and_take_over,

@@ -7,9 +7,10 @@ use ferrex_fault::{Fault, Kind};
 use crate::statement::movements;
 use crate::statement::store::{self, Line};
 
-/// Adds the handler. Each command stands for itself: the history orders by the journal's sequence.
+/// Adds the handler. Each command stands for itself: the history orders by the journal's sequence, and a command that comes
+/// again finds its lines.
 pub(super) fn register(router: Router) -> Router {
-    router.on_unordered_event_batch::<JournalCommitted, _>(|_, events, tx| {
+    let router = router.on_unordered_event_batch::<JournalCommitted, _>(|_, events, tx| {
         Box::pin(async move {
             let mut lines = Vec::new();
             for event in &events {
@@ -26,5 +27,6 @@ pub(super) fn register(router: Router) -> Router {
             }
             Ok(store::insert(tx, &lines).await?)
         })
-    })
+    });
+    router.without_inbox::<JournalCommitted>()
 }

@@ -7,7 +7,8 @@ use ferrex_contracts::payment::{CreateMarket, ListMarkets, SetMarketState};
 use crate::market::requests;
 use crate::{Payment, order};
 
-/// Adds the handlers. Events of a market are applied in the journal's order, those that wait together in one transaction.
+/// Adds the handlers. Events of a market are applied in the journal's order, those that wait together in one
+/// transaction; each market knows how far it was told of.
 pub(super) fn register(router: Router, payment: &Payment) -> Router {
     let context = &payment.context;
     let (create, set, list) = (context.clone(), context.clone(), context.clone());
@@ -15,6 +16,7 @@ pub(super) fn register(router: Router, payment: &Payment) -> Router {
         .on_event_batch::<MarketChanged, _>(|_, events, tx| {
             Box::pin(async move { order::follow::apply(tx, &events).await })
         })
+        .without_inbox::<MarketChanged>()
         .on_request::<CreateMarket, _, _>(move |_, request| {
             let context = create.clone();
             async move { requests::create(&context, request).await }

@@ -46,6 +46,27 @@ const _: () = assert!(
     "an account has grown beyond a line of the cache"
 );
 
+impl Row {
+    const fn new(key: AccountKey, before: AccountId) -> Self {
+        Self {
+            total: 0,
+            held: 0,
+            key,
+            before,
+            changed: false,
+        }
+    }
+}
+
+/// Numbers of accounts with a hash of each, in the order of where they come to stand in a table that holds all of them; those of
+/// one hash in their own order. Nothing but speed depends on knowing how the table places them.
+fn in_order_of_places(rows: &[Row], hash: impl Fn(&Row) -> u64) -> Vec<(u64, AccountId)> {
+    let places = (rows.len() * 8 / 7 + 1).next_power_of_two() as u64;
+    let mut hashed: Vec<(u64, AccountId)> = rows.iter().map(hash).zip((1..).map(AccountId)).collect();
+    hashed.sort_unstable_by_key(|(hash, id)| (hash % places, *id));
+    hashed
+}
+
 /// A sum that may exceed 128 bits.
 #[derive(Clone, Copy, Debug, Default)]
 struct Issued {
@@ -65,13 +86,8 @@ impl Accounts {
 
     /// Makes room for so many more.
     pub(crate) fn reserve(&mut self, more: usize) {
-        let Self { rows, hash, .. } = self;
-        rows.reserve(more);
+        self.rows.reserve(more);
         self.changes.reserve(more);
-        self.by_key
-            .reserve(more, |id| hash.hash_one(rows[index(*id)].key));
-        self.by_owner
-            .reserve(more, |id| hash.hash_one(rows[index(*id)].key.account.owner));
     }
 
     pub(crate) fn find(&self, key: &AccountKey) -> Option<AccountId> {
@@ -125,14 +141,46 @@ impl Accounts {
                 AccountId(0)
             }
         };
-        rows.push(Row {
-            total: 0,
-            held: 0,
-            key,
-            before,
-            changed: false,
-        });
+        rows.push(Row::new(key, before));
         Some(id)
+    }
+
+    /// Adds an account under the next number, to be found by its key and owner after [`Self::index`].
+    pub(crate) fn append(&mut self, key: AccountKey) -> AccountId {
+        let id = self.next();
+        self.rows.push(Row::new(key, AccountId(0)));
+        id
+    }
+
+    /// Lets all accounts that were appended be found; an error is the number of one whose key another has.
+    ///
+    /// Each table is filled from its one end to the other. In the order of the accounts each entry would be waited for, since
+    /// none is near the one before.
+    pub(crate) fn index(&mut self) -> Result<(), AccountId> {
+        let Self { rows, hash, .. } = self;
+        let key_of = |id: &AccountId| rows[index(*id)].key;
+        let mut by_key = HashTable::with_capacity(rows.len());
+        for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key)) {
+            let is_it = |other: &AccountId| key_of(other) == key_of(&id);
+            match by_key.entry(hashed, is_it, |id| hash.hash_one(key_of(id))) {
+                Entry::Occupied(_) => return Err(id),
+                Entry::Vacant(place) => place.insert(id),
+            };
+        }
+        let (mut by_owner, mut before) = (HashTable::with_capacity(rows.len()), Vec::new());
+        for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key.account.owner)) {
+            let owner_of = |id: &AccountId| key_of(id).account.owner;
+            let is_theirs = |other: &AccountId| owner_of(other) == owner_of(&id);
+            match by_owner.entry(hashed, is_theirs, |id| hash.hash_one(owner_of(id))) {
+                Entry::Occupied(mut last) => before.push((id, std::mem::replace(last.get_mut(), id))),
+                Entry::Vacant(place) => drop(place.insert(id)),
+            }
+        }
+        for (id, before) in before {
+            rows[index(id)].before = before;
+        }
+        (self.by_key, self.by_owner) = (by_key, by_owner);
+        Ok(())
     }
 
     /// Takes back the account that was opened last.
@@ -267,5 +315,30 @@ mod tests {
         }
         assert_eq!(accounts.open(keys[3]), Some(AccountId(1)));
         assert_eq!(numbers(&accounts, first), [1]);
+    }
+
+    #[test]
+    fn accounts_that_are_indexed_together_are_found_as_if_they_had_been_opened() {
+        let keys: Vec<AccountKey> = (0..2_000)
+            .map(|n| wallet(n * n % 701, u32::try_from(n).unwrap()))
+            .collect();
+        let (mut opened, mut indexed) = (Accounts::default(), Accounts::default());
+        for key in &keys {
+            assert_eq!(opened.open(*key), Some(indexed.append(*key)));
+        }
+        indexed.index().unwrap();
+        for key in &keys {
+            assert_eq!(indexed.find(key), opened.find(key));
+            assert_eq!(indexed.of(&key.account.owner), opened.of(&key.account.owner));
+        }
+        assert_eq!(indexed.find(&wallet(701, 1)), None);
+        let number = |key| usize::try_from(indexed.find(key).unwrap().0).unwrap();
+        assert!(keys.iter().zip(1..).all(|(key, place)| number(key) == place));
+        indexed.append(keys[7]);
+        assert_eq!(
+            indexed.index(),
+            Err(AccountId(2_001)),
+            "its key is that of another"
+        );
     }
 }

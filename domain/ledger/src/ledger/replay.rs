@@ -19,6 +19,22 @@ impl Ledger {
         opened.map(drop).ok_or(Impossible::AccountOrder(id.0))
     }
 
+    /// Adds an account of a snapshot with its balance; it must be the next one. It is found by its key and owner after
+    /// [`Self::index_accounts`].
+    pub fn restore_account(&mut self, state: AccountState, key: AccountKey) -> Result<(), Impossible> {
+        if self.accounts.len() + 1 != state.id.0 as usize {
+            return Err(Impossible::AccountOrder(state.id.0));
+        }
+        let id = self.accounts.append(key);
+        self.accounts.set(id, state.total, state.held);
+        Ok(())
+    }
+
+    /// Lets the accounts of a snapshot be found.
+    pub fn index_accounts(&mut self) -> Result<(), Impossible> {
+        self.accounts.index().map_err(|id| Impossible::AccountOrder(id.0))
+    }
+
     /// Sets the balance of an account from a projection.
     pub fn restore_balance(&mut self, state: AccountState) -> Result<(), Impossible> {
         self.known(state.id)?;

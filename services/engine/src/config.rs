@@ -23,8 +23,8 @@ pub struct Config {
     pub follow_ms: u64,
     /// How often balances and holds are projected into tables, in milliseconds; less often when that takes long.
     pub projection_ms: u64,
-    /// After how many journal rows a standby makes a snapshot; an owner without a standby makes one after twice as many. A
-    /// large state is written less often.
+    /// After how many journal rows a standby makes a snapshot; an owner without a standby makes one after twice as many; so
+    /// many for each 256 MB of it.
     pub snapshot_rows: u64,
     /// How often it is looked whether a snapshot is due, in milliseconds.
     pub snapshot_check_ms: u64,

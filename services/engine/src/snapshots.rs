@@ -19,9 +19,9 @@ use crate::{Error, store};
 
 /// How many are kept.
 const KEPT: u32 = 3;
-/// For each row of the journal at most so many bytes of a snapshot are written: a large state is written less often. What a
-/// restart replays stays in proportion to what it loads.
-const BYTES_A_ROW: u64 = 512;
+/// For each such part of a state, begun or whole, the journal must have grown by as many rows: a large state is written less
+/// often, and what a restart replays stays in proportion to what it loads.
+const PART: u64 = 256 << 20;
 
 /// Works until `shutdown` is cancelled.
 pub(crate) async fn run(shared: Shared, shutdown: CancellationToken) {
@@ -46,7 +46,8 @@ async fn make(shared: &Shared) -> Result<(), Error> {
     let reached = store::projected(shared.db.pool()).await?;
     let newest = newest(shared, reached).await?;
     let (newest, bytes) = newest.map_or((0, 0), |newest| (newest.journal_id, newest.bytes));
-    let rows = shared.config.snapshot_rows.max(bytes / BYTES_A_ROW).max(1);
+    let parts = 1 + bytes / PART;
+    let rows = shared.config.snapshot_rows.max(1).saturating_mul(parts);
     // The owner has better things to do, and comes second.
     let rows = match *shared.role.borrow() {
         Role::Standby(_) => rows,

@@ -168,7 +168,7 @@ impl Router {
 
     /// Leaves a type out of the inbox, which saves a row a message: its handler must make one effect of a repetition by itself,
     /// also of one at the same time, as a read model does that knows how far it has come. Parked messages are remembered
-    /// all the same.
+    /// all the same; what comes again of an ordered key while one of its messages is parked waits behind that.
     #[must_use]
     pub fn without_inbox<M: Message>(mut self) -> Self {
         let route = self.events.get_mut(M::TYPE).expect("the type has a handler");

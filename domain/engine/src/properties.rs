@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::{
-    Action, Batch, Command, Engine, HoldState, LastRow, Outcome, Reason, Rest, Restore, RowKind, Snapshot,
-    Step,
+    Action, Batch, Command, Engine, HoldState, LastRow, Outcome, Reason, ReplayError, Rest, Restore, RowKind,
+    Snapshot, Step,
 };
 
 fn account() -> impl Strategy<Value = Account> {
@@ -209,9 +209,11 @@ proptest! {
             engine.apply(command, &mut journal);
         }
         let mut restore = Restore::new(0, from_micros(0));
-        for account in &journal.accounts[..opened] {
-            restore.account(account, balances.get(&account.id).copied()).unwrap();
-        }
+        let accounts = journal.accounts[..opened].iter().map(|account| {
+            let (total, held) = balances.get(&account.id).copied().unwrap_or_default();
+            Ok((*account, total, held))
+        });
+        restore.accounts::<ReplayError>(accounts).unwrap();
         for hold in holds.values() {
             restore.hold(*hold).unwrap();
         }

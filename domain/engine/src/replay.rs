@@ -109,21 +109,22 @@ impl Restore {
         self.engine.window_start()
     }
 
-    /// Adds the next account, with its balance where it has one.
-    pub fn account(&mut self, row: &AccountRow, balance: Option<(u128, u128)>) -> Result<(), ReplayError> {
-        self.engine.replay_account(row)?;
-        let Some((total, held)) = balance else {
-            return Ok(());
-        };
-        let state = AccountState {
-            id: AccountId(row.id),
-            total,
-            held,
-        };
-        self.engine
-            .ledger
-            .restore_balance(state)
-            .map_err(ReplayError::Projection)
+    /// Adds the accounts, each the next one, with total and held part.
+    pub fn accounts<E: From<ReplayError>>(
+        &mut self,
+        accounts: impl IntoIterator<Item = Result<(AccountRow, u128, u128), E>>,
+    ) -> Result<(), E> {
+        for account in accounts {
+            let (row, total, held) = account?;
+            self.engine.check_shard(&row)?;
+            let id = AccountId(row.id);
+            self.engine
+                .ledger
+                .restore_account(AccountState { id, total, held }, row.key)
+                .map_err(ReplayError::Projection)?;
+        }
+        let indexed = self.engine.ledger.index_accounts();
+        Ok(indexed.map_err(ReplayError::Projection)?)
     }
 
     /// Adds a hold, open or closed.
@@ -187,12 +188,18 @@ impl Known {
 impl Engine {
     /// Opens an account that was opened before, without a balance.
     pub fn replay_account(&mut self, row: &AccountRow) -> Result<(), ReplayError> {
-        if row.shard != self.shard {
-            return Err(ReplayError::Shard(row.id));
-        }
+        self.check_shard(row)?;
         self.ledger
             .replay_account(AccountId(row.id), row.key)
             .map_err(ReplayError::Projection)
+    }
+
+    fn check_shard(&self, row: &AccountRow) -> Result<(), ReplayError> {
+        if row.shard == self.shard {
+            Ok(())
+        } else {
+            Err(ReplayError::Shard(row.id))
+        }
     }
 
     /// Applies the next row. The accounts it names must be there.

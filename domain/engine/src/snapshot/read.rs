@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
 use ferrex_ids::{CommandId, HoldId};
-use ferrex_ledger::{Account, AccountId, AccountKey, AccountState, Normal, Owner, Purpose};
+use ferrex_ledger::{Account, AccountId, AccountKey, Normal, Owner, Purpose};
 use ferrex_matching::{NEVER, Open, OrderNo, SelfTrade, Side, Sizes, Tif};
 use ferrex_money::{Amount, AssetId};
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use super::bytes::{Ascending, Reader};
 use super::{COUNT_MAX, LastRow, MAGIC, PREFIX, Snapshot, SnapshotError, TAIL, VERSION};
 use crate::orders::{Bounds, TIERS_MAX};
 use crate::{
-    FeeRate, HoldState, MarketId, MarketSpec, MarketState, MarketView, OrderState, ReplayError, Restore,
+    AccountRow, FeeRate, HoldState, MarketId, MarketSpec, MarketState, MarketView, OrderState, Restore,
 };
 
 pub(super) fn read(bytes: &[u8], sizes: Sizes) -> Result<Snapshot, SnapshotError> {
@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8], sizes: Sizes) -> Result<Snapshot, SnapshotError
     let state_hash = from.hash("the state hash")?;
     let mut restore = Restore::with_window(shard, window_start);
     restore.set_book_sizes(sizes);
-    accounts(&mut from, &mut restore)?;
+    accounts(&mut from, &mut restore, shard)?;
     holds(&mut from, &mut restore)?;
     tiers(&mut from, &mut restore)?;
     markets(&mut from, &mut restore)?;
@@ -75,25 +75,19 @@ fn whole(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
     Ok(body)
 }
 
-fn accounts(from: &mut Reader<'_>, restore: &mut Restore) -> Result<(), SnapshotError> {
+fn accounts(from: &mut Reader<'_>, restore: &mut Restore, shard: u16) -> Result<(), SnapshotError> {
     let count = from.count("the number of accounts")?;
     let count = u32::try_from(count).map_err(|_| from.refuse("the number of accounts"))?;
-    let ledger = &mut restore.engine.ledger;
-    ledger.reserve_accounts(count as usize);
-    for id in (1..=count).map(AccountId) {
+    restore.engine.ledger.reserve_accounts(count as usize);
+    restore.accounts((1..=count).map(|id| {
         let owner = from.maybe_uuid("an owner")?.map_or(Owner::House, Owner::User);
         let purpose = from.choice("a purpose", Purpose::from_code)?;
         let asset = AssetId(from.u32("an asset")?);
         let account = Account { owner, purpose };
         let key = AccountKey { account, asset };
         let (total, held) = (from.number("a total")?, from.number("a held part")?);
-        let state = AccountState { id, total, held };
-        ledger
-            .restore_account(state, key)
-            .map_err(ReplayError::Projection)?;
-    }
-    ledger.index_accounts().map_err(ReplayError::Projection)?;
-    Ok(())
+        Ok((AccountRow { id, shard, key }, total, held))
+    }))
 }
 
 fn holds(from: &mut Reader<'_>, restore: &mut Restore) -> Result<(), SnapshotError> {

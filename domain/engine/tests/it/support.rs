@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ferrex_engine_core::{
     AccountRow, Action, Batch, Command, Engine, JournalRow, MarketId, MarketSpec, MarketState, MarketView,
     OrderChanges, OrderKind, OrderRef, OrderReport, OrderState, Outcome, PlaceOrder, Reason, Refusal,
-    Restore, RowKind, Side, Sizes, Step, Terms, Tif,
+    ReplayError, Restore, RowKind, Side, Sizes, Step, Terms, Tif,
 };
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::{Account, AccountKey, Purpose};
@@ -410,10 +410,12 @@ impl Desk {
         }
         let mut restore = Restore::new(0, from_micros(0));
         restore.set_book_sizes(self.sizes);
-        for account in &projection.accounts {
+        let accounts = projection.accounts.iter().map(|account| {
             let balance = projection.balances.get(&account.id).copied();
-            restore.account(account, balance).unwrap();
-        }
+            let (total, held) = balance.unwrap_or_default();
+            Ok((*account, total, held))
+        });
+        restore.accounts::<ReplayError>(accounts).unwrap();
         for (owner, tier) in &projection.tiers {
             restore.fee_tier(*owner, *tier);
         }

@@ -19,7 +19,7 @@ impl Ledger {
         opened.map(drop).ok_or(Impossible::AccountOrder(id.0))
     }
 
-    /// Adds an account of a snapshot with its balance; it must be the next one. It is found by its key and owner after
+    /// Adds an account of a projection with its balance; it must be the next one. It is found by its key and owner after
     /// [`Self::index_accounts`].
     pub fn restore_account(&mut self, state: AccountState, key: AccountKey) -> Result<(), Impossible> {
         if self.accounts.len() + 1 != state.id.0 as usize {
@@ -30,16 +30,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Lets the accounts of a snapshot be found.
+    /// Lets the accounts of a projection be found.
     pub fn index_accounts(&mut self) -> Result<(), Impossible> {
         self.accounts.index().map_err(|id| Impossible::AccountOrder(id.0))
-    }
-
-    /// Sets the balance of an account from a projection.
-    pub fn restore_balance(&mut self, state: AccountState) -> Result<(), Impossible> {
-        self.known(state.id)?;
-        self.accounts.set(state.id, state.total, state.held);
-        Ok(())
     }
 
     /// Sets a hold from a projection; its account's balance has it in already.

@@ -112,12 +112,13 @@ impl Ours {
                 .filter(|seen| !seen.load(Ordering::Relaxed))
                 .count(),
         );
-        let parked: i64 = sqlx::query_scalar("SELECT count(*) FROM bench.parked")
-            .fetch_one(&mut superuser)
-            .await?;
+        let (remembered, parked): (i64, i64) =
+            sqlx::query_as("SELECT (SELECT count(*) FROM bench.inbox), (SELECT count(*) FROM bench.parked)")
+                .fetch_one(&mut superuser)
+                .await?;
         ensure!(
-            (calls, missing, parked) == (count, 0, 0),
-            "of {count} events {calls} were handled, {missing} never, {parked} are parked"
+            (calls, missing, remembered, parked) == (count, 0, 0, 0),
+            "of {count} events {calls} were handled, {missing} never, {remembered} are remembered, {parked} parked"
         );
         Ok(seen)
     }

@@ -127,13 +127,16 @@ struct Page {
     upto: (u64, u32),
 }
 
-/// Reads what follows row `after`, where `known` accounts are known, up to row `end` at most.
+/// Reads what follows row `after`, where `known` accounts are known, up to row `end` at most; nothing when that is reached.
 async fn read_page(
     connection: &mut PgConnection,
     shard: u16,
     (after, known): (u64, u32),
     end: u64,
-) -> Result<Page, Error> {
+) -> Result<Option<Page>, Error> {
+    if after >= end {
+        return Ok(None);
+    }
     let rows = store::rows_between(&mut *connection, after, end.min(after + PAGE)).await?;
     let Some(last) = rows.last() else {
         return Err(Error::Stored {
@@ -147,7 +150,7 @@ async fn read_page(
     } else {
         Vec::new()
     };
-    Ok(Page { rows, accounts, upto })
+    Ok(Some(Page { rows, accounts, upto }))
 }
 
 /// Applies the rows up to `end`; the next page is read while one is applied, and `then` is done after each. The engine then
@@ -160,26 +163,18 @@ pub(crate) async fn replay(
     then: impl Fn(&mut Engine),
 ) -> Result<Engine, Error> {
     let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
-    let mut reached = (engine.sequence(), known);
-    if reached.0 >= end {
-        return Ok(engine);
-    }
-    let mut page = read_page(connection, shard, reached, end).await?;
-    loop {
-        reached = page.upto;
+    let mut next = read_page(connection, shard, (engine.sequence(), known), end).await?;
+    while let Some(page) = next {
+        let upto = page.upto;
         let applying = blocking(move || {
             following::replay(&mut engine, &page.accounts, &page.rows)?;
             Ok::<_, Error>(engine)
         });
-        if reached.0 >= end {
-            engine = applying.await?;
-            then(&mut engine);
-            return Ok(engine);
-        }
-        let (applied, next) = tokio::join!(applying, read_page(connection, shard, reached, end));
-        (engine, page) = (applied?, next?);
+        let (applied, read) = tokio::join!(applying, read_page(connection, shard, upto, end));
+        (engine, next) = (applied?, read?);
         then(&mut engine);
     }
+    Ok(engine)
 }
 
 /// Runs what takes long where it holds nobody up.

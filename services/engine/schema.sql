@@ -16,6 +16,16 @@ COMMENT ON TABLE account IS 'Dense account numbers by owner (null: the house), a
 CREATE TRIGGER account_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON account FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT SELECT ON account TO ferrex_engine;
 
+CREATE TABLE audit (
+    only_row    boolean NOT NULL DEFAULT true,
+    asked_at    timestamp with time zone NOT NULL,
+    answered_at timestamp with time zone NOT NULL,
+    CONSTRAINT audit_pkey PRIMARY KEY (only_row),
+    CONSTRAINT audit_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE audit IS 'Which audit of the ledger was asked for, and which was made';
+GRANT SELECT, UPDATE ON audit TO ferrex_engine;
+
 CREATE TABLE balance (
     account integer NOT NULL,
     total   numeric(39,0) NOT NULL,

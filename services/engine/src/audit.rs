@@ -1,7 +1,8 @@
 //! Reads the books for the independent audit. Uses the driver and `ferrex-audit` and nothing of the engine's.
 //!
-//! One snapshot of the database, so it may run beside a working engine; the schema is named, so any role that may read
-//! it will do.
+//! What changes is read in one snapshot of the database, so it may run beside a working engine; the rows of the journal up to
+//! its end there never change, and are read after it, for as long as a snapshot lasts no old version of any row can go. The
+//! schema is named, so any role that may read it will do.
 
 use ferrex_audit::{
     AccountFact, Auditor, BalanceFact, HoldFact, OpenOrderFact, OrderFact, Projection, Report, Rights,
@@ -51,17 +52,30 @@ pub async fn run(db_url: &str) -> Result<Report, AuditError> {
 
 /// As [`run`], on a connection that is in no transaction.
 pub async fn audit(connection: &mut PgConnection) -> Result<Report, AuditError> {
+    let mut auditor = Auditor::new();
     sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0")
         .execute(&mut *connection)
         .await
         .map_err(reading("a snapshot"))?;
-    let report = read(connection).await;
+    let ends = state(connection, &mut auditor).await;
     let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
-    report
+    let (head, end) = ends?;
+    let mut last = 0;
+    loop {
+        let rows = page(connection, last, end).await?;
+        let Some(end_of_page) = rows.last().map(|row| row.id) else {
+            break;
+        };
+        for row in &rows {
+            auditor.row(row);
+        }
+        last = end_of_page;
+    }
+    Ok(auditor.finish(head))
 }
 
-async fn read(connection: &mut PgConnection) -> Result<Report, AuditError> {
-    let mut auditor = Auditor::new();
+/// Hands over all but the rows; answers the id that the head says is the last, and the highest there is.
+async fn state(connection: &mut PgConnection, auditor: &mut Auditor) -> Result<(i64, i64), AuditError> {
     auditor.rights(&rights(connection).await?);
     let accounts: Vec<(i32, Option<Uuid>, i16, i32)> =
         sqlx::query_as("SELECT id, owner, purpose, asset FROM engine.account ORDER BY id")
@@ -77,22 +91,12 @@ async fn read(connection: &mut PgConnection) -> Result<Report, AuditError> {
         });
     }
     auditor.projection(projection(connection).await?);
-    let mut last = 0;
-    loop {
-        let rows = page(connection, last).await?;
-        let Some(end) = rows.last().map(|row| row.id) else {
-            break;
-        };
-        for row in &rows {
-            auditor.row(row);
-        }
-        last = end;
-    }
-    let head: i64 = sqlx::query_scalar("SELECT last_id FROM engine.head")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(reading("the journal's end"))?;
-    Ok(auditor.finish(head))
+    sqlx::query_as(
+        "SELECT last_id, greatest(last_id, (SELECT max(id) FROM engine.journal WHERE id > last_id)) FROM engine.head",
+    )
+    .fetch_one(connection)
+    .await
+    .map_err(reading("the journal's end"))
 }
 
 async fn rights(connection: &mut PgConnection) -> Result<Rights, AuditError> {
@@ -196,85 +200,108 @@ async fn open_orders(connection: &mut PgConnection) -> Result<Vec<OpenOrderFact>
 /// Bit of `journal_order.flags`: the paying order of a trade had set the amount aside.
 const MAKER: i32 = 1 << 8;
 
-#[derive(sqlx::FromRow)]
-struct StoredRow {
-    id: i64,
-    command: Uuid,
-    fingerprint: i64,
-    reason: i16,
-    reference: Uuid,
-    kind: i16,
-    debit: i32,
-    credit: i32,
-    asset: i32,
-    amount: String,
-    hold: Option<Uuid>,
-    refusal: i16,
-    last: bool,
-    market: Option<i32>,
-    order_no: Option<i64>,
-    flags: Option<i32>,
-    fee: Option<String>,
-}
+/// The columns of `journal` that count, read by their places: by their names costs a search for each.
+type StoredRow = (
+    i64,
+    Uuid,
+    i64,
+    i16,
+    Uuid,
+    i16,
+    i32,
+    i32,
+    i32,
+    String,
+    Option<Uuid>,
+    i16,
+    bool,
+);
 
-impl StoredRow {
-    fn order(&self) -> Result<Option<OrderFact>, AuditError> {
-        let (Some(market), Some(order), Some(flags), Some(fee)) =
-            (self.market, self.order_no, self.flags, &self.fee)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(OrderFact {
-            market: market.into(),
-            order,
+/// The columns of `journal_order` that count.
+type StoredOrder = (i64, i32, i64, i32, String);
+
+fn row_fact(row: StoredRow, order: Option<&StoredOrder>) -> Result<RowFact, AuditError> {
+    let (
+        id,
+        command,
+        fingerprint,
+        reason,
+        reference,
+        kind,
+        debit,
+        credit,
+        asset,
+        amount,
+        hold,
+        refusal,
+        last,
+    ) = row;
+    let order = order.map(|(_, market, order, flags, fee)| {
+        Ok(OrderFact {
+            market: (*market).into(),
+            order: *order,
             maker: flags & MAKER != 0,
             fee: units(fee)?,
-        }))
-    }
+        })
+    });
+    Ok(RowFact {
+        id,
+        command,
+        fingerprint,
+        reason: reason.into(),
+        reference,
+        kind: kind.into(),
+        debit: debit.into(),
+        credit: credit.into(),
+        asset: asset.into(),
+        amount: units(&amount)?,
+        hold,
+        refusal: refusal.into(),
+        last,
+        order: order.transpose()?,
+    })
 }
 
-/// The rows that follow `after`. A gap wider than a page is looked over by asking for the next row there is.
-async fn page(connection: &mut PgConnection, after: i64) -> Result<Vec<RowFact>, AuditError> {
+/// The rows that follow `after`, up to `end`; none when there are no more. A gap wider than a page is looked over by asking for the
+/// next row there is.
+async fn page(connection: &mut PgConnection, after: i64, end: i64) -> Result<Vec<RowFact>, AuditError> {
     let next: Option<i64> = sqlx::query_scalar(
-        "SELECT CASE WHEN EXISTS (SELECT FROM engine.journal WHERE id > $1 AND id <= $1 + $2) THEN $1
-                     ELSE (SELECT min(id) - 1 FROM engine.journal WHERE id > $1) END",
+        "SELECT CASE WHEN EXISTS (SELECT FROM engine.journal WHERE id > $1 AND id <= $2) THEN $1
+                     ELSE (SELECT min(id) - 1 FROM engine.journal WHERE id > $1 AND id <= $3) END",
     )
     .bind(after)
-    .bind(PAGE)
+    .bind(end.min(after + PAGE))
+    .bind(end)
     .fetch_one(&mut *connection)
     .await
     .map_err(reading("the journal"))?;
     let Some(after) = next else { return Ok(Vec::new()) };
+    let upto = end.min(after + PAGE);
     let rows: Vec<StoredRow> = sqlx::query_as(
-        "SELECT j.id, j.command, j.fingerprint, j.reason, j.reference, j.kind, j.debit, j.credit, j.asset, j.amount::text AS amount,
-                j.hold, j.refusal, j.last, o.market, o.order_no, o.flags, o.fee::text AS fee
-           FROM (SELECT * FROM engine.journal WHERE id > $1 AND id <= $1 + $2) j
-           LEFT JOIN (SELECT * FROM engine.journal_order WHERE id > $1 AND id <= $1 + $2) o ON o.id = j.id
-          ORDER BY j.id",
+        "SELECT id, command, fingerprint, reason, reference, kind, debit, credit, asset, amount::text, hold, refusal, last
+           FROM engine.journal WHERE id > $1 AND id <= $2 ORDER BY id",
     )
     .bind(after)
-    .bind(PAGE)
+    .bind(upto)
     .fetch_all(&mut *connection)
     .await
     .map_err(reading("the journal"))?;
+    // Put together here: a plan that joins them as if they were empty, which is all that is known of them at first, looks
+    // through one for each row of the other.
+    let orders: Vec<StoredOrder> = sqlx::query_as(
+        "SELECT id, market, order_no, flags, fee::text FROM engine.journal_order WHERE id > $1 AND id <= $2 ORDER BY id",
+    )
+    .bind(after)
+    .bind(upto)
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(reading("what the journal says of orders"))?;
+    let mut orders = orders.iter().peekable();
     rows.into_iter()
         .map(|row| {
-            Ok(RowFact {
-                id: row.id,
-                command: row.command,
-                fingerprint: row.fingerprint,
-                reason: row.reason.into(),
-                reference: row.reference,
-                kind: row.kind.into(),
-                debit: row.debit.into(),
-                credit: row.credit.into(),
-                asset: row.asset.into(),
-                amount: units(&row.amount)?,
-                hold: row.hold,
-                refusal: row.refusal.into(),
-                last: row.last,
-                order: row.order()?,
-            })
+            while orders.next_if(|order| order.0 < row.0).is_some() {}
+            let order = orders.peek().copied().filter(|order| order.0 == row.0);
+            row_fact(row, order)
         })
         .collect()
 }

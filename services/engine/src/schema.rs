@@ -36,6 +36,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "summaries",
             sql: include_str!("../migrations/0006_summaries.sql"),
         },
+        Migration {
+            version: 7,
+            name: "audits",
+            sql: include_str!("../migrations/0007_audits.sql"),
+        },
     ],
 };
 
@@ -49,7 +54,7 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     sets: &[&ferrex_bus::MIGRATIONS, &MIGRATIONS],
     after_grants: "
         REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, journal_order, account, head, lease, summarized FROM ferrex_engine;
-        REVOKE INSERT, DELETE ON projection, relay FROM ferrex_engine;
+        REVOKE INSERT, DELETE ON projection, relay, audit FROM ferrex_engine;
         REVOKE UPDATE, TRUNCATE ON snapshot, snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON balance, hold, market, fee_tier FROM ferrex_engine;

@@ -127,14 +127,14 @@ impl Service {
             .map(|(listener, access)| tokio::spawn(http::serve(listener, access, stop_listening.clone())));
         // Nothing is known against the books until an audit finds something.
         shared.books.set_ready();
-        let consuming = shared.bus.clone().map(|bus| {
+        let audit = shared.bus.clone().map(|bus| {
+            let (clock, books) = (shared.clock.clone(), shared.books.clone());
+            LedgerAudit::new(shared.db.clone(), bus, clock, books)
+        });
+        let auditing = audit.clone().map(|audit| tokio::spawn(audit.run()));
+        let _auditing = auditing.map(AbortOnDropHandle::new);
+        let consuming = shared.bus.clone().zip(audit).map(|(bus, audit)| {
             let (db, shutdown) = (shared.db.clone(), shutdown.clone());
-            let audit = LedgerAudit {
-                db: db.clone(),
-                bus: bus.clone(),
-                clock: shared.clock.clone(),
-                books: shared.books.clone(),
-            };
             tokio::spawn(async move {
                 let router = consumers::router(audit);
                 supervise("engine consumers", shutdown.clone(), || {

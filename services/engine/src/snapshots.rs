@@ -46,13 +46,7 @@ async fn make(shared: &Shared) -> Result<(), Error> {
     let reached = store::projected(shared.db.pool()).await?;
     let newest = newest(shared, reached).await?;
     let (newest, bytes) = newest.map_or((0, 0), |newest| (newest.journal_id, newest.bytes));
-    let parts = 1 + bytes / PART;
-    let rows = shared.config.snapshot_rows.max(1).saturating_mul(parts);
-    // The owner has better things to do, and comes second.
-    let rows = match *shared.role.borrow() {
-        Role::Standby(_) => rows,
-        Role::Owner => rows.saturating_mul(2),
-    };
+    let rows = rows_between(shared.config.snapshot_rows, bytes, &shared.role.borrow());
     if reached < newest.saturating_add(rows) {
         return Ok(());
     }
@@ -60,6 +54,16 @@ async fn make(shared: &Shared) -> Result<(), Error> {
     let made = write(shared, &mut connection, newest).await;
     let _ = connection.close().await;
     made
+}
+
+/// By how many rows the journal must have grown since a snapshot of so many bytes before the next is written.
+fn rows_between(configured: u64, bytes: u64, role: &Role) -> u64 {
+    let rows = configured.max(1).saturating_mul(1 + bytes / PART);
+    match role {
+        Role::Standby(_) => rows,
+        // The owner has better things to do, and comes second.
+        Role::Owner => rows.saturating_mul(2),
+    }
 }
 
 /// The newest snapshot that the projection has reached.
@@ -120,4 +124,30 @@ pub async fn inspect(db: &ferrex_postgres::Db, shard: u16) -> Result<Vec<Found>,
         });
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_state_is_written_after_more_rows() {
+        let standby = |bytes| rows_between(1_000, bytes, &Role::Standby(None));
+        assert_eq!((standby(0), standby(PART - 1)), (1_000, 1_000));
+        assert_eq!(
+            (standby(PART), standby(2 * PART - 1), standby(2 * PART)),
+            (2_000, 2_000, 3_000)
+        );
+        assert_eq!(
+            rows_between(1_000, PART, &Role::Owner),
+            4_000,
+            "the owner comes second"
+        );
+    }
+
+    #[test]
+    fn however_it_is_configured_some_rows_lie_between() {
+        assert_eq!(rows_between(0, 0, &Role::Standby(None)), 1);
+        assert_eq!(rows_between(u64::MAX, u64::MAX, &Role::Owner), u64::MAX);
+    }
 }

@@ -11,10 +11,9 @@ pub(crate) fn router(audit: LedgerAudit) -> Router {
         let (audit, asked_at) = (audit.clone(), delivery.at);
         Box::pin(async move {
             if tick.job == JOB {
-                audit.run(asked_at).await
-            } else {
-                Ok(())
+                audit.ask(asked_at).await?;
             }
+            Ok(())
         })
     })
 }

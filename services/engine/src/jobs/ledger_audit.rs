@@ -1,50 +1,103 @@
 //! Job `ledger_audit`: recomputes the invariants from the journal, says on the operations port when one is broken, and
 //! tells the others, so that payment lets the assets concerned rest.
+//!
+//! An audit reads the whole journal, which may take minutes: the tick is only written down, and a task of its own makes the audit
+//! beside. Then it rests, so that audits take no more than a tenth of a processor, however often they are asked for; what
+//! was asked for meanwhile is one audit.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use ferrex_bus::{Bus, Outgoing};
 use ferrex_contracts::engine::LedgerAudited;
 use ferrex_fault::{Fault, Kind};
 use ferrex_ids::MessageId;
 use ferrex_money::AssetId;
-use ferrex_postgres::Db;
-use ferrex_runtime::ReadyFlag;
+use ferrex_postgres::{Db, Error as DbError};
+use ferrex_runtime::{Backoff, ReadyFlag};
 use ferrex_time::{SharedClock, Timestamp};
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::audit;
+use crate::{Error, audit, store};
 
 /// The job's name.
 pub(crate) const JOB: &str = "ledger_audit";
 
-/// What the job works with.
+/// It rests so many times as long as an audit took.
+const RESTS: u32 = 9;
+
+/// What the job works with. Clones share it.
 #[derive(Clone)]
 pub(crate) struct LedgerAudit {
-    pub(crate) db: Db,
-    pub(crate) bus: Bus,
-    pub(crate) clock: SharedClock,
+    db: Db,
+    bus: Bus,
+    clock: SharedClock,
     /// Missing while the last audit has findings.
-    pub(crate) books: ReadyFlag,
+    books: ReadyFlag,
+    asked: Arc<Notify>,
 }
 
 impl LedgerAudit {
-    /// Audits on a connection of its own. What is found stands until an audit does not find it any more; an audit that
-    /// could not be told is made again.
-    pub(crate) async fn run(&self, asked_at: Timestamp) -> Result<(), Fault> {
-        let unavailable = |error: &dyn std::error::Error| {
-            Fault::new(
-                Kind::Unavailable,
-                "engine.audit.unavailable",
-                format!("the ledger cannot be audited now: {error}"),
-            )
+    pub(crate) fn new(db: Db, bus: Bus, clock: SharedClock, books: ReadyFlag) -> Self {
+        Self {
+            db,
+            bus,
+            clock,
+            books,
+            asked: Arc::default(),
+        }
+    }
+
+    /// Has an audit made, in this process or in one after it.
+    pub(crate) async fn ask(&self, at: Timestamp) -> Result<(), Error> {
+        store::ask_for_audit(self.db.pool(), at).await?;
+        self.asked.notify_one();
+        Ok(())
+    }
+
+    /// Makes what is asked for, without end. What could not be told is made again.
+    pub(crate) async fn run(self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let started = Instant::now();
+            let rest = match self.make_next().await {
+                Ok(true) => {
+                    backoff.reset();
+                    started.elapsed() * RESTS
+                }
+                Ok(false) => {
+                    self.asked.notified().await;
+                    Duration::ZERO
+                }
+                Err(fault) => {
+                    tracing::warn!(reason = fault.chain(), "the ledger cannot be audited now");
+                    backoff.next_pause()
+                }
+            };
+            tokio::time::sleep(rest).await;
+        }
+    }
+
+    /// Makes the audit that is asked for; false when none is.
+    async fn make_next(&self) -> Result<bool, Fault> {
+        let Some(asked_at) = store::audit_asked_for(self.db.pool()).await? else {
+            return Ok(false);
         };
-        let mut connection = self
-            .db
-            .pool()
-            .acquire()
-            .await
-            .map_err(|error| unavailable(&error))?;
-        let report = audit::audit(&mut connection)
-            .await
-            .map_err(|error| unavailable(&error))?;
+        self.make(asked_at).await?;
+        store::audit_is_made(self.db.pool(), asked_at).await?;
+        Ok(true)
+    }
+
+    /// Audits on a connection of its own. What is found stands until an audit does not find it any more.
+    async fn make(&self, asked_at: Timestamp) -> Result<(), Fault> {
+        let connection = self.db.pool().acquire().await.map_err(DbError::Connect)?;
+        // It takes long, and the pool's are few.
+        let mut connection = connection.detach();
+        let report = audit::audit(&mut connection).await.map_err(|error| {
+            let reason = crate::error::chain(&error);
+            Fault::new(Kind::Unavailable, "engine.audit.unavailable", reason)
+        })?;
         drop(connection);
         if report.is_clean() {
             tracing::info!(

@@ -3,6 +3,7 @@
 //! Lock order: lease, then head. A batch takes head alone; the projection takes its own tables alone.
 
 mod append;
+mod audits;
 mod holds;
 mod journal;
 mod lease;
@@ -12,6 +13,7 @@ mod relay;
 mod snapshot;
 
 pub(crate) use append::append;
+pub(crate) use audits::{ask_for_audit, audit_asked_for, audit_is_made};
 pub(crate) use holds::closed_holds_by_id;
 pub(crate) use journal::{accounts_between, known_by_id, last_id, rows_between, summarize};
 pub(crate) use lease::{Lease, hold_lock, is_epoch, owner_address, release_lease, renew_lease, take_lease};

@@ -88,6 +88,14 @@ async fn the_audit_sees_what_a_superuser_has_tampered_with() {
             "I05",
         ),
         (
+            "INSERT INTO engine.journal
+             SELECT id + 1000000, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount
+               FROM engine.journal WHERE id = 2",
+            "ALTER TABLE engine.journal DISABLE TRIGGER USER; DELETE FROM engine.journal WHERE id > 2;
+             ALTER TABLE engine.journal ENABLE TRIGGER USER",
+            "I10",
+        ),
+        (
             "UPDATE engine.head SET last_id = 3",
             "UPDATE engine.head SET last_id = 2",
             "I10",

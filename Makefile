@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: instructions orders crashes fuzz simulate planted mutants help run demo demo-trade test schemathesis check fmt lint snapshots catalogue bench tools clean-data bench-quick bench-growth
+.PHONY: instructions orders crashes fuzz simulate planted mutants help run demo demo-trade test schemathesis check fmt lint snapshots catalogue bench tools clean-data bench-quick bench-growth bench-soak
 
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/ferrex/target
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -104,6 +104,11 @@ bench-growth: ## Grows a ledger to 10,000,000 accounts and another to 100,000,00
 	@scripts/tools.sh postgres
 	$(cargo) build $(CARGO_LOCKED) --release -p ferrex-bench --bin ferrex-bench
 	$(CARGO_TARGET_DIR)/release/ferrex-bench growth-big
+
+bench-soak: ## Gives the product 300 orders a second for twenty minutes and compares the end with the beginning
+	@scripts/tools.sh postgres anvil
+	$(cargo) build $(CARGO_LOCKED) --release -p ferrex -p ferrex-bench --bin ferrex --bin ferrex-bench
+	$(CARGO_TARGET_DIR)/release/ferrex-bench soak
 
 instructions: ## Counts the kernels' instructions a command and holds them against the committed counts (UPDATE=1 rewrites those)
 	@scripts/tools.sh build valgrind

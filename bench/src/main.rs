@@ -48,7 +48,8 @@ async fn main() -> anyhow::Result<()> {
     let effort = if quick { Effort::QUICK } else { Effort::FULL };
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve", name] => return http::serve(name).await,
-        // It takes most of an hour, so that it is run only by its name.
+        // They take most of an hour, so that they are run only by their names.
+        ["soak"] => return orders::soak::run(effort).await,
         ["growth-big"] => return ledger::growth::run(Sizes::BIG, effort).await,
         _ => {}
     }

@@ -5,6 +5,7 @@
 mod load;
 mod ours;
 mod peer;
+pub mod soak;
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, SocketAddr};

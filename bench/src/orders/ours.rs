@@ -31,7 +31,7 @@ use crate::http::Tokens;
 /// The database of all schemas.
 const DATABASE: &str = "ferrex";
 /// The process with all roles.
-const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 /// How long what a run left may take to be shown, and how often it is looked.
 const SHOWN_WITHIN: Duration = Duration::from_mins(3);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -131,6 +131,20 @@ impl Ours {
 
     pub fn port(&self) -> u16 {
         self.system.plan().ports.public
+    }
+
+    /// Warnings and errors in its log, in their order.
+    pub fn complaints(&self) -> anyhow::Result<Vec<String>> {
+        let log = self.system.plan().data.join("logs").join(format!("{ALL}.log"));
+        let log = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
+        let is_complaint = |line: &&str| [r#""level":"WARN""#, r#""level":"ERROR""#].iter().any(|level| line.contains(level));
+        Ok(log.lines().filter(is_complaint).map(str::to_owned).collect())
+    }
+
+    /// Of the database, in MiB.
+    pub async fn size(&self) -> anyhow::Result<f64> {
+        let mib = "SELECT pg_database_size(current_database())::float8 / 1048576";
+        Ok(sqlx::query_scalar(mib).fetch_one(&mut self.superuser().await?).await?)
     }
 
     /// How many orders the engine has taken.

@@ -8,7 +8,7 @@ use crate::transport::{Incoming, Partition, Record, Urgency};
 use crate::{Error, Headers};
 
 /// Most messages read from one partition at once.
-pub(super) const READ_MAX: i64 = 500;
+pub(super) const READ_MAX: u16 = 500;
 
 /// Creates a topic unless it exists; answers how many partitions it has.
 pub(super) async fn ensure_topic(
@@ -154,7 +154,7 @@ impl RecordRow {
 pub(super) async fn read(
     db: &Db,
     positions: &[(Partition, i64)],
-    limit: i64,
+    limit: u16,
 ) -> Result<Vec<Incoming>, Error> {
     let topics: Vec<&str> = positions.iter().map(|(partition, _)| &*partition.topic).collect();
     let numbers: Vec<i32> = positions.iter().map(|(partition, _)| partition.number).collect();
@@ -171,7 +171,7 @@ pub(super) async fn read(
     .bind(topics)
     .bind(numbers)
     .bind(from)
-    .bind(limit)
+    .bind(i64::from(limit))
     .fetch_all(db.pool())
     .await
     .doing("reading the log")?;

@@ -270,7 +270,7 @@ impl Member {
         }
     }
 
-    /// Fetches what is there; answers whether there may be more.
+    /// Fetches what is there; answers whether there is more. What comes after this has looked rings the bell.
     async fn fetch(&mut self) -> bool {
         if self.held.is_empty() {
             return false;
@@ -287,16 +287,17 @@ impl Member {
                 return false;
             }
         };
-        if found.is_empty() {
-            return false;
-        }
+        let count = found.len();
         for record in &found {
             if let Some(held) = self.held.get_mut(&record.partition) {
                 held.next = held.next.max(record.offset + 1);
             }
         }
         self.load.add(found.iter().map(Incoming::weight).sum());
-        let _ = self.events.send(Ok(Event::Records(found)));
-        true
+        if count > 0 {
+            let _ = self.events.send(Ok(Event::Records(found)));
+        }
+        // As many may be all of one partition's, or some of each.
+        count >= usize::from(log::READ_MAX)
     }
 }

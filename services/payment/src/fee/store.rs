@@ -76,7 +76,7 @@ pub async fn volume_of(
 /// A person, what they have traded in 30 days, and the tier that the engine was told.
 pub type Standing = (UserId, Amount, u8);
 
-/// Everybody who has traded in 30 days or is in a tier above 0, by id after a given one.
+/// Everybody who has ever traded or was ever given a tier, by id after a given one.
 pub async fn list_standings(
     connection: &mut PgConnection,
     asset: AssetId,
@@ -85,11 +85,18 @@ pub async fn list_standings(
     limit: usize,
 ) -> Result<Vec<Standing>, DbError> {
     let sql = format!(
-        "WITH volume AS (SELECT v.user_id, {SUM} AS volume FROM daily_volume v JOIN market m ON m.id = v.market
-                          WHERE v.user_id > $4 AND {COUNTS} GROUP BY v.user_id),
-              told AS (SELECT user_id, tier FROM fee_tier WHERE user_id > $4)
+        "WITH person AS (
+             SELECT user_id FROM (SELECT user_id FROM daily_volume WHERE user_id > $4
+                                   GROUP BY user_id ORDER BY user_id LIMIT $5) AS traded
+             UNION
+             SELECT user_id FROM (SELECT user_id FROM fee_tier WHERE user_id > $4 ORDER BY user_id LIMIT $5) AS told
+             ORDER BY user_id LIMIT $5
+         ), volume AS (
+             SELECT v.user_id, {SUM} AS volume FROM daily_volume v JOIN market m ON m.id = v.market
+              WHERE v.user_id = ANY(ARRAY(SELECT user_id FROM person)) AND {COUNTS} GROUP BY v.user_id
+         )
          SELECT user_id, coalesce(volume, 0)::numeric(39,0), coalesce(tier, 0::smallint)
-           FROM volume FULL JOIN told USING (user_id) ORDER BY user_id LIMIT $5"
+           FROM person LEFT JOIN volume USING (user_id) LEFT JOIN fee_tier USING (user_id) ORDER BY user_id"
     );
     let rows: Vec<(Uuid, PgU128, i16)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(column(asset))

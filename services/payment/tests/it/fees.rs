@@ -5,6 +5,7 @@ use ferrex_contracts::payment::{GetFeeSchedule, SetFeeSchedule, SetMarketFees};
 use ferrex_money::Amount;
 use ferrex_testkit::eventually;
 use serde_json::json;
+use uuid::Uuid;
 
 use crate::floor::{DOLLAR, Floor};
 use crate::world::{SOON, by};
@@ -101,5 +102,59 @@ async fn who_has_traded_enough_in_30_days_pays_the_fees_of_the_next_tier() {
     }
     let dearer = trade("100").await;
     assert_eq!(dearer["fee"], "0.002");
+    floor.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_is_looked_at_however_many_have_traded() {
+    let floor = Floor::open().await;
+    let set_fees = SetMarketFees {
+        symbol: "ETH-USDT".into(),
+        fees: vec![rate(1_000, 2_000), rate(500, 1_000)],
+        by: by(),
+    };
+    floor.world.ask(&set_fees).await.unwrap();
+    let schedule = SetFeeSchedule {
+        asset: floor.quote,
+        volumes: vec![Amount::new(1_000 * DOLLAR)],
+        by: by(),
+    };
+    floor.world.ask(&schedule).await.unwrap();
+
+    // More people than are looked at together: those at the ends of both pages have traded enough, one who has not is told
+    // to be in a tier, and one has traded too long ago.
+    let pool = sqlx::PgPool::connect(&floor.world.db.superuser_url).await.unwrap();
+    let person = |number: i32| Uuid::from_u128(u128::from(number.unsigned_abs()));
+    let (rich, long_ago, told) = ([1, 500, 501, 1_000, 1_200], 700, 1_300);
+    sqlx::query(
+        "INSERT INTO payment.daily_volume (user_id, market, day, quantity, value)
+         SELECT lpad(to_hex(n), 32, '0')::uuid, m.id,
+                (now() AT TIME ZONE 'UTC')::date - CASE WHEN n = $2 THEN 40 ELSE 0 END, 1,
+                CASE WHEN n = ANY($1) OR n = $2 THEN 1000 ELSE 1 END * $3::numeric
+           FROM generate_series(1, 1200) AS n, payment.market m",
+    )
+    .bind(rich)
+    .bind(long_ago)
+    .bind(DOLLAR.to_string())
+    .execute(&pool)
+    .await
+    .unwrap();
+    sqlx::query("INSERT INTO payment.fee_tier (user_id, tier, set_at) VALUES ($1, 1, now())")
+        .bind(person(told))
+        .execute(&pool)
+        .await
+        .unwrap();
+    floor.tick("fee_tiers").await;
+    eventually(SOON, async || {
+        let tiers: Vec<(Uuid, i16)> =
+            sqlx::query_as("SELECT user_id, tier FROM payment.fee_tier ORDER BY user_id")
+                .fetch_all(&pool)
+                .await
+                .unwrap();
+        let mut wanted: Vec<(Uuid, i16)> = rich.map(|number| (person(number), 1)).into();
+        wanted.push((person(told), 0));
+        if tiers == wanted { Ok(()) } else { Err(tiers) }
+    })
+    .await;
     floor.world.finish().await;
 }

@@ -137,14 +137,20 @@ impl Ours {
     pub fn complaints(&self) -> anyhow::Result<Vec<String>> {
         let log = self.system.plan().data.join("logs").join(format!("{ALL}.log"));
         let log = std::fs::read_to_string(&log).with_context(|| format!("reading {}", log.display()))?;
-        let is_complaint = |line: &&str| [r#""level":"WARN""#, r#""level":"ERROR""#].iter().any(|level| line.contains(level));
+        let is_complaint = |line: &&str| {
+            [r#""level":"WARN""#, r#""level":"ERROR""#]
+                .iter()
+                .any(|level| line.contains(level))
+        };
         Ok(log.lines().filter(is_complaint).map(str::to_owned).collect())
     }
 
     /// Of the database, in MiB.
     pub async fn size(&self) -> anyhow::Result<f64> {
         let mib = "SELECT pg_database_size(current_database())::float8 / 1048576";
-        Ok(sqlx::query_scalar(mib).fetch_one(&mut self.superuser().await?).await?)
+        Ok(sqlx::query_scalar(mib)
+            .fetch_one(&mut self.superuser().await?)
+            .await?)
     }
 
     /// How many orders the engine has taken.

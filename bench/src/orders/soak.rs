@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 
 use super::at;
-use super::ours::{Ours, ALL};
+use super::ours::{ALL, Ours};
 use crate::cpu::Meter;
 use crate::effort::Effort;
 use crate::footprint::Memory;

@@ -13,8 +13,8 @@ use crate::shared::Shared;
 use crate::store::{self, StoredSnapshot};
 use crate::{Error, following, summaries};
 
-/// How many journal rows are read at once.
-const PAGE: u64 = 10_000;
+/// How many journal rows are read at once. For each page the whole index is looked through, 11 ms of it for 10⁸ rows.
+const PAGE: u64 = 50_000;
 
 /// Why a stored snapshot is not used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -41,6 +41,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "audits",
             sql: include_str!("../migrations/0007_audits.sql"),
         },
+        Migration {
+            version: 8,
+            name: "vacuum",
+            sql: include_str!("../migrations/0008_vacuum.sql"),
+        },
     ],
 };
 

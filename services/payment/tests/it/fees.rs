@@ -123,7 +123,9 @@ async fn everybody_is_looked_at_however_many_have_traded() {
 
     // More people than are looked at together: those at the ends of both pages have traded enough, one who has not is told
     // to be in a tier, and one has traded too long ago.
-    let pool = sqlx::PgPool::connect(&floor.world.db.superuser_url).await.unwrap();
+    let pool = sqlx::PgPool::connect(&floor.world.db.superuser_url)
+        .await
+        .unwrap();
     let person = |number: i32| Uuid::from_u128(u128::from(number.unsigned_abs()));
     let (rich, long_ago, told) = ([1, 500, 501, 1_000, 1_200], 700, 1_300);
     sqlx::query(

@@ -1,13 +1,13 @@
 //! Deletes what is over: sessions, codes, counters. Nothing here is needed for correctness, only for size and privacy.
 
 use ferrex_fault::Fault;
-use ferrex_postgres::{SqlResult as _, Tx};
+use ferrex_postgres::SqlResult as _;
 use ferrex_time::Duration;
 
 use crate::Core;
 
-/// Most rows of one table in one run; the next tick takes the rest, so that no run holds locks for long.
-const ROWS_MAX: i64 = 10_000;
+/// Most rows that go with one statement, so that none holds locks for long.
+const ROWS_MAX: u64 = 10_000;
 /// How long ended sessions are kept: they say which places are familiar.
 const SESSIONS_KEPT: Duration = Duration::days(90);
 /// How long uses of codes are kept; a code's step is over after minutes.
@@ -15,8 +15,9 @@ const USES_KEPT: Duration = Duration::days(1);
 /// How long answered or expired challenges are kept.
 const CHALLENGES_KEPT: Duration = Duration::days(1);
 
-/// Deletes what is over, in the caller's transaction, and says how many rows that were.
-pub async fn run(core: &Core, tx: &mut Tx) -> Result<u64, Fault> {
+/// Deletes what is over, all of it however much came since the last time, and says how many rows that were. Run twice, the
+/// second finds nothing.
+pub async fn run(core: &Core) -> Result<u64, Fault> {
     let now = core.now();
     let mut deleted = 0;
     for (statement, before) in [
@@ -58,8 +59,18 @@ pub async fn run(core: &Core, tx: &mut Tx) -> Result<u64, Fault> {
             now,
         ),
     ] {
-        let done = sqlx::query(statement).bind(before).bind(ROWS_MAX).execute(&mut **tx).await;
-        deleted += done.doing("deleting what is over")?.rows_affected();
+        loop {
+            let done = sqlx::query(statement)
+                .bind(before)
+                .bind(ROWS_MAX.cast_signed())
+                .execute(core.db.pool())
+                .await
+                .doing("deleting what is over")?;
+            deleted += done.rows_affected();
+            if done.rows_affected() < ROWS_MAX {
+                break;
+            }
+        }
     }
     tracing::debug!(deleted, "cleaned up");
     Ok(deleted)

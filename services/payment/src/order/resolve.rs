@@ -8,39 +8,50 @@ use ferrex_engine_core::{Outcome, Refusal};
 use ferrex_fault::Fault;
 use ferrex_postgres::Error as DbError;
 use ferrex_time::Duration;
+use futures::future::try_join_all;
 
 use super::change::cancelling;
 use super::request::command;
-use super::store;
+use super::store::{self, OrderRow};
 use crate::Context;
 
 /// For how long a call, and its client's repeats, have the order to themselves.
 const GRACE: Duration = Duration::seconds(30);
-const BATCH: i64 = 200;
+/// How many are decided at once, so that they share the engine's commits.
+const BATCH: usize = 200;
 
-/// Decides what is undecided.
+/// Decides what is undecided, however much an engine that was away has left.
 pub async fn run(context: &Context) -> Result<(), Fault> {
     let before = context.clock.now() - GRACE;
-    let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-    let orders = store::list_undecided(&mut open, before, BATCH).await?;
-    drop(open);
-    for order in orders {
-        let cancelled = context
-            .engine
-            .submit(cancelling(order.id.cast(), order.placed_at, &order))
-            .await?;
-        let refusal = Refusal::IdReused;
-        let was_decided = matches!(cancelled, Outcome::Refused { refusal: found, .. } if found == refusal);
-        let (status, outcome) = if was_decided {
-            ("refused", context.engine.submit(command(&order)?).await?)
-        } else {
-            ("lapsed", Outcome::Refused { sequence: 0, refusal })
+    let mut after = None;
+    loop {
+        let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+        let orders = store::list_undecided(&mut open, after, before, BATCH).await?;
+        drop(open);
+        try_join_all(orders.iter().map(|order| decide(context, order))).await?;
+        let Some(last) = orders.last().filter(|_| orders.len() == BATCH) else {
+            return Ok(());
         };
-        // One that was placed is told by the engine's event.
-        if let Outcome::Refused { refusal, .. } = outcome {
-            let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-            store::set_refused(&mut open, order.id, status, refusal).await?;
-        }
+        after = Some((last.placed_at, last.id));
+    }
+}
+
+async fn decide(context: &Context, order: &OrderRow) -> Result<(), Fault> {
+    let cancelled = context
+        .engine
+        .submit(cancelling(order.id.cast(), order.placed_at, order))
+        .await?;
+    let refusal = Refusal::IdReused;
+    let was_decided = matches!(cancelled, Outcome::Refused { refusal: found, .. } if found == refusal);
+    let (status, outcome) = if was_decided {
+        ("refused", context.engine.submit(command(order)?).await?)
+    } else {
+        ("lapsed", Outcome::Refused { sequence: 0, refusal })
+    };
+    // One that was placed is told by the engine's event.
+    if let Outcome::Refused { refusal, .. } = outcome {
+        let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+        store::set_refused(&mut open, order.id, status, refusal).await?;
     }
     Ok(())
 }

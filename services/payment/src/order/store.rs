@@ -351,17 +351,23 @@ pub async fn list(
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Orders whose answer nobody knows, asked for before a moment, the oldest first.
+/// Orders whose answer nobody knows, asked for before a moment and after a given one, the oldest first.
 pub async fn list_undecided(
     connection: &mut PgConnection,
+    after: Option<(Timestamp, OrderId)>,
     before: Timestamp,
-    limit: i64,
+    limit: usize,
 ) -> Result<Vec<OrderRow>, DbError> {
+    let (after, last) = after.unzip();
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT * FROM placed_order WHERE status = 'requested' AND placed_at < $1 ORDER BY placed_at LIMIT $2",
+        "SELECT * FROM placed_order
+          WHERE status = 'requested' AND placed_at < $1 AND ($2::timestamptz IS NULL OR (placed_at, id) > ($2, $3))
+          ORDER BY placed_at, id LIMIT $4",
     )
     .bind(before)
-    .bind(limit)
+    .bind(after)
+    .bind(last.map(OrderId::uuid))
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .fetch_all(connection)
     .await
     .doing("reading orders without an answer")?;

@@ -5,6 +5,7 @@ use ferrex_contracts::engine::MarketState;
 use ferrex_contracts::payment::ListMarkets;
 use ferrex_testkit::eventually;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::floor::{ETHER, Floor, limit};
 use crate::world::SOON;
@@ -308,19 +309,21 @@ async fn h046_an_order_that_nobody_finished_is_given_up_and_one_whose_time_is_ov
     let (status, expiring) = floor.post(anna, body, "expiring").await;
     assert_eq!(status, StatusCode::CREATED, "{expiring}");
     let placed = floor.place(ben, "buy", "1000", "1").await;
-    // As if who placed them had died: one before the engine was asked, one before the answer was written.
+    // As if who placed them had died before the engine was asked; more than are decided together.
     let mut connection = ferrex_testkit::Postgres::shared()
         .await
         .superuser(&floor.world.db)
         .await;
-    let lost = ferrex_ids::OrderId::new_at(floor.world.clock.unix_ms());
+    let lost: Vec<Uuid> = (0..450)
+        .map(|_| ferrex_ids::OrderId::new_at(floor.world.clock.unix_ms()).uuid())
+        .collect();
     sqlx::query(
         "INSERT INTO payment.placed_order (id, user_id, market, command, side, kind, tif, price, quantity, placed_at, status)
-         SELECT $1, user_id, market, jsonb_set(command, '{terms,client}', to_jsonb($1::text)), side, kind, tif, price, quantity,
+         SELECT lost, user_id, market, jsonb_set(command, '{terms,client}', to_jsonb(lost::text)), side, kind, tif, price, quantity,
                 placed_at - interval '1 hour', 'requested'
-           FROM payment.placed_order WHERE user_id = $2",
+           FROM payment.placed_order, unnest($1::uuid[]) AS lost WHERE user_id = $2",
     )
-    .bind(lost.uuid())
+    .bind(&lost)
     .bind(ben.id.uuid())
     .execute(&mut connection)
     .await
@@ -338,7 +341,7 @@ async fn h046_an_order_that_nobody_finished_is_given_up_and_one_whose_time_is_ov
     .await;
     assert_eq!(floor.balances(anna).await, ["10", "0", "0", "0"]);
     let lapsed = "SELECT count(*) FROM payment.placed_order WHERE status = 'lapsed'";
-    eventually(SOON, async || floor.world.count(lapsed).await == 1).await;
+    eventually(SOON, async || floor.world.count(lapsed).await == 450).await;
     assert_eq!(
         floor.balances(ben).await,
         ["0", "0", "9000", "1000"],

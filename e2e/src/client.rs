@@ -9,9 +9,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::time::Instant;
 
-/// How long the system may be away or busy before a client gives up. Longer than the five minutes for which a person may be stopped
-/// when processes died in the middle of five checks of their codes.
-pub const PATIENCE: Duration = Duration::from_mins(6);
+/// How long the system may be away or busy before a client gives up.
+pub const PATIENCE: Duration = Duration::from_mins(5);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(150);
 /// Seconds of a step of an authenticator.

@@ -40,7 +40,9 @@ impl Kills {
 
     async fn start(&self, system: &mut System) -> anyhow::Result<()> {
         let directory = self.directory.to_str().context("a directory with a plain name")?;
-        system.start_process("all", &[(VARIABLE, directory)]).await
+        // A check of a code that a kill cuts short counts as a wrong one, and five of those stop a person for five minutes.
+        let codes = ("FERREX__CORE__LIMITS__FACTORS_PER_USER__MAX", "50");
+        system.start_process("all", &[(VARIABLE, directory), codes]).await
     }
 
     /// Does `deeds` while the process is started again whenever it dies at a point. Answers once the deeds are done.

@@ -6,6 +6,7 @@
 //! projection are for readers: no balance is ever taken from them.
 
 use ferrex_engine_core::{AccountRow, Engine, JournalRow, Snapshot, SnapshotError};
+use ferrex_postgres::Db;
 use sqlx::PgConnection;
 
 use crate::error::Doing as _;
@@ -190,7 +191,7 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 }
 
 /// Opens a connection of its own: what is done on it takes long, and the pool's are few.
-pub(crate) async fn own_connection(shared: &Shared) -> Result<PgConnection, Error> {
-    let connection = shared.db.pool().acquire().await.doing("connecting")?;
+pub(crate) async fn own_connection(db: &Db) -> Result<PgConnection, Error> {
+    let connection = db.pool().acquire().await.doing("connecting")?;
     Ok(connection.detach())
 }

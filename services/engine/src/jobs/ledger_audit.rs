@@ -13,13 +13,13 @@ use ferrex_contracts::engine::LedgerAudited;
 use ferrex_fault::{Fault, Kind};
 use ferrex_ids::MessageId;
 use ferrex_money::AssetId;
-use ferrex_postgres::{Db, Error as DbError};
+use ferrex_postgres::Db;
 use ferrex_runtime::{Backoff, ReadyFlag};
 use ferrex_time::{SharedClock, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::{Error, audit, store};
+use crate::{Error, audit, restart, store};
 
 /// The job's name.
 pub(crate) const JOB: &str = "ledger_audit";
@@ -91,9 +91,7 @@ impl LedgerAudit {
 
     /// Audits on a connection of its own. What is found stands until an audit does not find it any more.
     async fn make(&self, asked_at: Timestamp) -> Result<(), Fault> {
-        let connection = self.db.pool().acquire().await.map_err(DbError::Connect)?;
-        // It takes long, and the pool's are few.
-        let mut connection = connection.detach();
+        let mut connection = restart::own_connection(&self.db).await?;
         let report = audit::audit(&mut connection).await.map_err(|error| {
             let reason = crate::error::chain(&error);
             Fault::new(Kind::Unavailable, "engine.audit.unavailable", reason)

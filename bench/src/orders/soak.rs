@@ -1,4 +1,4 @@
-//! Whether it stays as it is: orders at a rate far below what it can do, minute after minute, and what each minute of them costs.
+//! Whether it stays as it is: orders at a rate below what it can do, minute after minute, and what each minute of them costs.
 //! Jobs come round, tables grow, indexes and memory fill. What is compared is the end with the beginning.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::effort::Effort;
 use crate::footprint::Memory;
 use crate::probe;
 
-/// A fifth of what two cores can do.
+/// A fifth of what two cores take when as many come as can; fewer come together, so that most of the processors is used all the same.
 const PER_SECOND: f64 = 300.0;
 /// Rounds and how long each is, and the same of a look.
 const FULL: (usize, Duration) = (20, Duration::from_mins(1));

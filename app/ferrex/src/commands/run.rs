@@ -63,6 +63,7 @@ pub async fn run(settings: Settings, roles: &[Role]) -> anyhow::Result<ExitCode>
         let listener = bind(listen.admin, "admin").await?;
         shutdown.spawn(serve(listener, router, web.connections_max, shutdown.token()));
     }
+    process.listens();
     let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
     tracing::info!(roles = names.join(","), operations = %listen.operations, "running");
 

@@ -20,7 +20,7 @@ use ferrex_bus::{Bus, BusConfig, EmbeddedConfig, KafkaConfig, TransportConfig};
 use ferrex_engine_client::EngineClient;
 use ferrex_fault::Fault;
 use ferrex_postgres::Db;
-use ferrex_runtime::{CancellationToken, Readiness, Shutdown};
+use ferrex_runtime::{CancellationToken, Readiness, ReadyFlag, Shutdown};
 use ferrex_time::{SharedClock, SystemClock};
 use ferrex_web::{OpenApiRouter, TokenVerifier};
 
@@ -45,6 +45,8 @@ pub struct Process {
     pub tokens: Option<TokenVerifier>,
     /// The engine, when it runs in this process.
     pub engine: Option<EngineClient>,
+    /// Missing from the beginning, so that nobody is sent here while roles are added.
+    listeners: ReadyFlag,
     buses: Vec<Bus>,
     databases: Vec<Db>,
     failed: Arc<AtomicBool>,
@@ -99,10 +101,12 @@ fn refused(fault: Fault) -> anyhow::Error {
 impl Process {
     /// A process without roles.
     pub fn new(settings: Settings, shutdown: Shutdown) -> Self {
+        let readiness = Readiness::new();
         Self {
             settings,
             clock: SystemClock::shared(),
-            readiness: Readiness::new(),
+            listeners: readiness.register("listeners"),
+            readiness,
             shutdown,
             public: Vec::new(),
             admin: Vec::new(),
@@ -131,6 +135,11 @@ impl Process {
         }
         self.watch_health();
         Ok(())
+    }
+
+    /// Everything that the roles serve can be called.
+    pub fn listens(&self) {
+        self.listeners.set_ready();
     }
 
     /// Connects a role to its database and the bus.
@@ -202,5 +211,18 @@ impl Process {
         for bus in self.buses {
             bus.close().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_a_process_before_it_listens() {
+        let process = Process::new(Settings::default(), Shutdown::new());
+        assert!(!process.readiness.is_ready(), "no role has been added yet");
+        process.listens();
+        assert!(process.readiness.is_ready());
     }
 }

@@ -75,7 +75,7 @@ fn write(mut rest: u128, into: &mut Vec<u8>) {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<u128, BoxDynError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<u128, BoxDynError> {
     let mut words = bytes
         .chunks_exact(2)
         .map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
@@ -88,13 +88,15 @@ fn read(bytes: &[u8]) -> Result<u128, BoxDynError> {
     if sign != POSITIVE {
         return Err("a NUMERIC is negative or not a number where an amount was expected".into());
     }
-    let digits: Vec<u16> = words.collect();
-    if digits.len() != usize::from(count) || digits.iter().any(|digit| u128::from(*digit) >= BASE) {
+    if words.len() != usize::from(count) {
         return Err("a NUMERIC has digits that do not fit its head".into());
     }
     let mut value: u128 = 0;
     let mut place = i32::from(weight);
-    for digit in digits {
+    for digit in words {
+        if u128::from(digit) >= BASE {
+            return Err("a NUMERIC has digits that do not fit its head".into());
+        }
         if place < 0 && digit != 0 {
             return Err("a NUMERIC has a fraction where a whole amount was expected".into());
         }

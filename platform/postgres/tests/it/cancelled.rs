@@ -99,7 +99,7 @@ async fn f079_the_driver_alone_loses_an_acknowledged_write() {
     let lost = lost_after(&test, &pool, || async { pool.begin().await.unwrap() }).await;
     assert!(
         !lost.is_empty(),
-        "this version of sqlx cures itself: the ROLLBACK in before_acquire can go"
+        "this version of sqlx cures itself: `Db::begin` needs no task"
     );
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ferrex_fault::{Classify, Kind};
-use ferrex_postgres::{Db, DbConfig, SqlResult, provision};
+use ferrex_postgres::{Db, DbConfig, Dedicated, SqlResult, provision};
 use ferrex_testkit::Postgres;
 
 use crate::{SHOP, connect, password, shop};
@@ -34,6 +34,39 @@ async fn after_a_crash_of_the_server_nobody_is_lent_a_dead_connection() {
             .unwrap();
         tx.commit().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_dedicated_connection_is_kept_until_it_is_lost() {
+    let server = Postgres::start().await;
+    let test = server.fresh_database().await;
+    provision(&test.admin_url, &SHOP, &password()).await.unwrap();
+    let db = connect(&test.url).await;
+    let mut dedicated = Dedicated::new(&db);
+    let mut ask = async |divisor: i32| {
+        let statement = sqlx::query_as("SELECT pg_backend_pid(), current_setting('plan_cache_mode'), 1 / $1")
+            .bind(divisor);
+        dedicated
+            .run(async |connection| statement.fetch_one(connection).await.doing("asking"))
+            .await
+    };
+    let plans = "force_generic_plan".to_owned();
+    let session: (i32, String, i32) = ask(1).await.unwrap();
+    assert_eq!(session.1, plans);
+    assert_eq!(ask(1).await.unwrap(), session);
+    ask(0).await.unwrap_err();
+    let second = ask(1).await.unwrap();
+    assert_ne!(
+        second.0, session.0,
+        "nobody knows in what state an error leaves a session"
+    );
+    server.kill9().await;
+    let away = ask(1).await.unwrap_err();
+    assert_eq!(away.kind(), Kind::Unavailable, "{away}");
+    server.start_again().await;
+    let third = ask(1).await.unwrap();
+    assert_eq!(third.1, plans);
+    assert_ne!(third.0, second.0);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ferrex_postgres::{Db, SqlResult as _};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::Error;
@@ -61,7 +62,7 @@ pub(super) fn decide(me: Uuid, topic: &str, members: &[Uuid], claims: &[Claim]) 
 }
 
 /// What a beat found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Beat {
     /// All partitions that are this member's now, with epoch and position.
     pub mine: Vec<Claim>,
@@ -69,6 +70,72 @@ pub(super) struct Beat {
     pub give_back: Vec<Partition>,
     /// Others should look too.
     pub changed: bool,
+    /// What it leaves behind.
+    pub state: GroupState,
+}
+
+/// What decides about a member's share. Two that are equal have the same members, and each partition with the same one.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub(super) struct GroupState {
+    members: Vec<Uuid>,
+    /// Partitions in the group's books; none is ever removed.
+    claims: i64,
+    /// The sum of their epochs, of which each move raises one.
+    epochs: i64,
+}
+
+async fn state(connection: &mut PgConnection, group: &str, topics: &[String]) -> Result<GroupState, Error> {
+    sqlx::query_as(
+        "SELECT ARRAY(SELECT id FROM member WHERE consumer_group = $1 ORDER BY id) AS members,
+                count(*) AS claims, coalesce(sum(epoch), 0)::int8 AS epochs
+           FROM claim WHERE consumer_group = $1 AND topic = ANY($2)",
+    )
+    .bind(group)
+    .bind(topics)
+    .fetch_one(connection)
+    .await
+    .doing("reading the state of a group")
+    .map_err(Error::from)
+}
+
+/// Says that the member lives, and answers whether that is all there is to do: the group is as it was left by its last
+/// [`beat`], nobody in it is dead, and no partition has been added.
+pub(super) async fn beat_unchanged(
+    connection: &mut PgConnection,
+    group: &str,
+    me: Uuid,
+    topics: &[String],
+    session_timeout: Duration,
+    left: &GroupState,
+) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "WITH me AS (
+             UPDATE member SET seen_at = clock_timestamp()
+               FROM (SELECT set_config('synchronous_commit', 'off', true)) AS fast
+              WHERE consumer_group = $1 AND id = $2 RETURNING id
+         ), claimed AS (
+             SELECT count(*) AS partitions, coalesce(sum(epoch), 0) AS epochs
+               FROM claim WHERE consumer_group = $1 AND topic = ANY($3)
+         )
+         SELECT EXISTS (SELECT FROM me)
+            AND NOT EXISTS (SELECT FROM member WHERE consumer_group = $1 AND id <> $2
+                               AND seen_at < clock_timestamp() - $4 * interval '1 second')
+            AND ARRAY(SELECT id FROM member WHERE consumer_group = $1 ORDER BY id) = $5
+            AND partitions = $6 AND epochs = $7
+            AND (SELECT count(*) FROM head WHERE topic = ANY($3)) = partitions
+           FROM claimed",
+    )
+    .bind(group)
+    .bind(me)
+    .bind(topics)
+    .bind(session_timeout.as_secs_f64())
+    .bind(&left.members)
+    .bind(left.claims)
+    .bind(left.epochs)
+    .fetch_one(connection)
+    .await
+    .doing("saying that a member still lives")
+    .map_err(Error::from)
 }
 
 /// Says that the member lives, and settles its share.
@@ -196,18 +263,20 @@ pub(super) async fn beat(
     .fetch_all(&mut *tx)
     .await
     .doing("reading a member's partitions")?;
+    let state = state(&mut tx, group, topics).await?;
     tx.commit().await.map_err(ferrex_postgres::Error::Commit)?;
     Ok(Beat {
         mine,
         give_back,
         changed: joined || removed.rows_affected() > 0,
+        state,
     })
 }
 
 /// Stores positions of partitions held under these epochs; with `give_back` it gives them back in the same step.
 /// Positions of partitions that are somebody else's by now are passed over.
 pub(super) async fn store(
-    db: &Db,
+    connection: &mut PgConnection,
     group: &str,
     me: Uuid,
     positions: &[(Position, i64)],
@@ -240,7 +309,7 @@ pub(super) async fn store(
     .bind(offsets)
     .bind(epochs)
     .bind(give_back)
-    .execute(db.pool())
+    .execute(connection)
     .await
     .doing("storing positions")?;
     Ok(())

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ferrex_postgres::{Db, SqlResult as _};
 use ferrex_time::Timestamp;
+use sqlx::PgConnection;
 
 use crate::transport::{Incoming, Partition, Record, Urgency};
 use crate::{Error, Headers};
@@ -152,7 +153,7 @@ impl RecordRow {
 
 /// The next messages of several partitions, in order within each, at most `limit` of each.
 pub(super) async fn read(
-    db: &Db,
+    connection: &mut PgConnection,
     positions: &[(Partition, i64)],
     limit: u16,
 ) -> Result<Vec<Incoming>, Error> {
@@ -172,18 +173,18 @@ pub(super) async fn read(
     .bind(numbers)
     .bind(from)
     .bind(i64::from(limit))
-    .fetch_all(db.pool())
+    .fetch_all(connection)
     .await
     .doing("reading the log")?;
     Ok(rows.into_iter().map(RecordRow::into_incoming).collect())
 }
 
 /// The offset that the next message of a partition will get.
-pub(super) async fn end(db: &Db, partition: &Partition) -> Result<i64, Error> {
+pub(super) async fn end(connection: &mut PgConnection, partition: &Partition) -> Result<i64, Error> {
     sqlx::query_scalar("SELECT next_offset FROM head WHERE topic = $1 AND partition = $2")
         .bind(&*partition.topic)
         .bind(partition.number)
-        .fetch_one(db.pool())
+        .fetch_one(connection)
         .await
         .doing("reading the end of a partition")
         .map_err(Error::from)
@@ -192,14 +193,14 @@ pub(super) async fn end(db: &Db, partition: &Partition) -> Result<i64, Error> {
 /// What came to a partition since `position`, which moves on. A server that crashed may have forgotten the last answers,
 /// which were not stored for good, and gives their offsets again.
 pub(super) async fn read_on(
-    db: &Db,
+    connection: &mut PgConnection,
     partition: &Partition,
     position: &mut i64,
 ) -> Result<Vec<Incoming>, Error> {
-    let found = read(db, &[(partition.clone(), *position)], READ_MAX).await?;
+    let found = read(connection, &[(partition.clone(), *position)], READ_MAX).await?;
     match found.last() {
         Some(last) => *position = last.offset + 1,
-        None => *position = end(db, partition).await?.min(*position),
+        None => *position = end(connection, partition).await?.min(*position),
     }
     Ok(found)
 }

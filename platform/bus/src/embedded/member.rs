@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use ferrex_postgres::Dedicated;
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -10,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
-use super::group::{self, Claim};
+use super::group::{self, Beat, Claim, GroupState};
 use super::wake::Bell;
 use super::{Shared, log, member_id};
 use crate::Error;
@@ -32,6 +33,7 @@ pub(super) struct Member {
     topics: Vec<String>,
     id: Uuid,
     bell: Arc<Bell>,
+    connection: Dedicated,
     events: mpsc::UnboundedSender<Result<Event, Error>>,
     commands: mpsc::UnboundedReceiver<Command>,
     load: Arc<Load>,
@@ -40,6 +42,8 @@ pub(super) struct Member {
     leaving: HashMap<Partition, i64>,
     hand_overs: FuturesUnordered<HandOver>,
     last_beat: Instant,
+    /// The group as the last beat left it, if nothing is under way or unknown since: then the next has nothing to settle.
+    settled: Option<GroupState>,
     failing: bool,
 }
 
@@ -56,6 +60,7 @@ impl Member {
             .wake
             .bell(topics.iter().cloned().collect::<HashSet<_>>(), group.clone());
         Self {
+            connection: Dedicated::new(&shared.db),
             shared,
             group,
             topics,
@@ -68,6 +73,7 @@ impl Member {
             leaving: HashMap::new(),
             hand_overs: FuturesUnordered::new(),
             last_beat: Instant::now(),
+            settled: None,
             failing: false,
         }
     }
@@ -137,14 +143,28 @@ impl Member {
     }
 
     async fn beat(&mut self) {
-        let beat = group::beat(
-            &self.shared.db,
-            &self.group,
-            self.id,
-            &self.topics,
-            self.shared.session_timeout,
-        )
-        .await;
+        let (db, timeout) = (&self.shared.db, self.shared.session_timeout);
+        let unchanged = match self.settled.take() {
+            None => Ok(None),
+            Some(left) => self
+                .connection
+                .run(async |connection| {
+                    group::beat_unchanged(connection, &self.group, self.id, &self.topics, timeout, &left)
+                        .await
+                })
+                .await
+                .map(|unchanged| unchanged.then_some(left)),
+        };
+        let beat = match unchanged {
+            Ok(None) => group::beat(db, &self.group, self.id, &self.topics, timeout)
+                .await
+                .map(Some),
+            Ok(Some(left)) => {
+                self.settled = Some(left);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        };
         let beat = match beat {
             Ok(beat) => beat,
             Err(error) => {
@@ -159,6 +179,13 @@ impl Member {
         };
         self.note(None);
         self.last_beat = Instant::now();
+        if let Some(beat) = beat {
+            self.settle(beat);
+        }
+    }
+
+    /// Takes up what a beat says is ours, and begins to give back what it says is too much.
+    fn settle(&mut self, beat: Beat) {
         let mine: HashMap<Partition, Claim> = beat
             .mine
             .into_iter()
@@ -187,6 +214,9 @@ impl Member {
         self.hand_over(&beat.give_back);
         if beat.changed {
             self.shared.wake.regrouped(&self.group);
+        }
+        if self.leaving.is_empty() {
+            self.settled = Some(beat.state);
         }
     }
 
@@ -246,7 +276,7 @@ impl Member {
                 )
             })
             .collect();
-        let stored = group::store(&self.shared.db, &self.group, self.id, &updates, true).await;
+        let stored = self.store_under(&updates, true).await;
         // Not stored: the next beat finds them ours again, and fetches from the position before.
         self.note(stored.err());
         for partition in epochs.keys() {
@@ -265,9 +295,16 @@ impl Member {
             })
             .collect();
         if !updates.is_empty() {
-            let stored = group::store(&self.shared.db, &self.group, self.id, &updates, false).await;
+            let stored = self.store_under(&updates, false).await;
             self.note(stored.err());
         }
+    }
+
+    async fn store_under(&mut self, updates: &[(Position, i64)], give_back: bool) -> Result<(), Error> {
+        let (group, id) = (&self.group, self.id);
+        self.connection
+            .run(async |connection| group::store(connection, group, id, updates, give_back).await)
+            .await
     }
 
     /// Fetches what is there; answers whether there is more. What comes after this has looked rings the bell.
@@ -280,7 +317,10 @@ impl Member {
             .iter()
             .map(|(partition, held)| (partition.clone(), held.next))
             .collect();
-        let found = match log::read(&self.shared.db, &positions, log::READ_MAX).await {
+        let found = self
+            .connection
+            .run(async |connection| log::read(connection, &positions, log::READ_MAX).await);
+        let found = match found.await {
             Ok(found) => found,
             Err(error) => {
                 self.note(Some(error));

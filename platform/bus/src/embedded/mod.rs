@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ferrex_postgres::{Db, DbConfig, SqlResult as _};
+use ferrex_postgres::{Db, DbConfig, Dedicated, SqlResult as _};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -31,7 +31,8 @@ use wake::Wake;
 /// Where the log is.
 #[derive(Clone, Debug)]
 pub struct EmbeddedConfig {
-    /// The database, as role `ferrex_bus` with schema `bus`. One connection listens, the others are shared.
+    /// The database, as role `ferrex_bus` with schema `bus`. Beside the pool each reader has a connection of its own, and one of the
+    /// process listens.
     pub database: DbConfig,
     /// After how long a member of a group that is not heard of is taken for dead.
     pub session_timeout: Duration,
@@ -42,12 +43,12 @@ pub struct EmbeddedConfig {
 }
 
 impl EmbeddedConfig {
-    /// Five seconds until a member is dead, four looks a second, a cleaning each minute.
+    /// Five seconds until a member is dead, a look and a cleaning each second and minute.
     pub fn new(database: DbConfig) -> Self {
         Self {
             database,
             session_timeout: Duration::from_secs(5),
-            look_every: Duration::from_millis(250),
+            look_every: Duration::from_secs(1),
             clean_every: Duration::from_mins(1),
         }
     }
@@ -185,7 +186,10 @@ impl Transport for Embedded {
             .await?;
         let partition = rand::random_range(0..self.partitions(topic)?);
         let reading = Partition::new(topic, partition);
-        let mut position = log::end(&self.shared.db, &reading).await?;
+        let mut connection = Dedicated::new(&self.shared.db);
+        let mut position = connection
+            .run(async |connection| log::end(connection, &reading).await)
+            .await?;
         let (stop, ended) = (CancellationToken::new(), CancellationToken::new());
         let ending = ended.clone().drop_guard();
         let (stopped, shared) = (stop.clone(), Arc::clone(&self.shared));
@@ -193,7 +197,9 @@ impl Transport for Embedded {
         tokio::spawn(async move {
             let _ending = ending;
             while !stopped.is_cancelled() {
-                match log::read_on(&shared.db, &reading, &mut position).await {
+                let found = connection
+                    .run(async |connection| log::read_on(connection, &reading, &mut position).await);
+                match found.await {
                     Ok(found) => found.into_iter().for_each(&sink),
                     Err(error) => tracing::debug!(%error, "reading answers failed, trying again"),
                 }

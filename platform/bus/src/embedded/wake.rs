@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use ferrex_postgres::Db;
+use ferrex_postgres::{Db, Dedicated, SqlResult as _};
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ struct House {
     /// Tells what was told from here.
     name: String,
     bells: Mutex<Vec<Weak<Bell>>>,
+    /// Whose turn it is to listen to other processes: one connection hears for all of this one.
+    listening: tokio::sync::Mutex<()>,
 }
 
 /// By where the log is. One log that goes by two names has two houses, which tell each other like two processes.
@@ -50,6 +52,7 @@ impl House {
         let house = Arc::new(Self {
             name: format!("{HOUSE_MARK}{:032x}", rand::random::<u128>()),
             bells: Mutex::default(),
+            listening: tokio::sync::Mutex::default(),
         });
         houses.insert(address.to_owned(), Arc::downgrade(&house));
         house
@@ -164,10 +167,16 @@ impl Wake {
 }
 
 async fn listen(wake: Arc<Wake>, db: Db, stop: CancellationToken) {
+    let _turn = tokio::select! {
+        () = stop.cancelled() => return,
+        turn = wake.house.listening.lock() => turn,
+    };
     while !stop.is_cancelled() {
         let listening = async {
             let mut listener = PgListener::connect_with(db.pool()).await?;
             listener.listen(CHANNEL).await?;
+            // What was told before is not heard.
+            wake.ring_all();
             loop {
                 // None: the connection broke and is made again by the next call; what was said meanwhile is lost.
                 match listener.try_recv().await? {
@@ -193,6 +202,7 @@ async fn listen(wake: Arc<Wake>, db: Db, stop: CancellationToken) {
 
 /// One NOTIFY for all that was published while the one before was under way.
 async fn tell(wake: Arc<Wake>, db: Db, stop: CancellationToken) {
+    let mut connection = Dedicated::new(&db);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -200,10 +210,12 @@ async fn tell(wake: Arc<Wake>, db: Db, stop: CancellationToken) {
         }
         while let Some(payload) = wake.payload() {
             // Not worth waiting for the disk: who misses it polls.
-            let told = sqlx::query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)")
-                .bind(CHANNEL)
-                .bind(payload)
-                .execute(db.pool())
+            let notify =
+                sqlx::query("SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)")
+                    .bind(CHANNEL)
+                    .bind(payload);
+            let told = connection
+                .run(async |connection| notify.execute(connection).await.doing("waking other processes"))
                 .await;
             if let Err(error) = told {
                 tracing::debug!(%error, "waking other processes failed, they will poll");

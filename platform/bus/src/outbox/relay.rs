@@ -17,8 +17,9 @@ use crate::{Bus, Error, Outgoing, Place, Receipt, Watch};
 
 /// Most messages published at once.
 const BATCH: u16 = 1_000;
-/// How often a relay looks without being told; other processes of the service write to the same outbox.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often a relay looks without being told, for other processes of the service write to the same outbox: the first pause,
+/// and what they grow to while nothing is there.
+const LOOK_EVERY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
 /// How soon a relay looks again after a message was put down in its process: the commit is about to follow.
 const LOOK_AFTER_PUT: [Duration; 4] = [
     Duration::from_millis(2),
@@ -91,6 +92,7 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
         forget: Instant::now(),
     };
     let mut soon = LOOK_AFTER_PUT.iter();
+    let mut rest = LOOK_EVERY.0;
     loop {
         let given_up = async {
             shutdown.cancelled().await;
@@ -108,10 +110,17 @@ async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Bac
         if published == u64::from(BATCH) {
             continue;
         }
-        let pause = soon.next().copied().unwrap_or(LOOK_EVERY);
+        if published > 0 {
+            rest = LOOK_EVERY.0;
+        }
+        let awaited = soon.next().copied();
         tokio::select! {
             () = shutdown.cancelled() => break,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(awaited.unwrap_or(rest)) => {
+                if awaited.is_none() {
+                    rest = (2 * rest).min(LOOK_EVERY.1);
+                }
+            }
             () = put.notified() => {
                 tokio::time::sleep(LOOK_AFTER_PUT[0]).await;
                 soon = LOOK_AFTER_PUT[1..].iter();

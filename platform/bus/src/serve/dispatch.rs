@@ -24,8 +24,8 @@ const FLUSH_EVERY: Duration = Duration::from_millis(50);
 const DRAIN_WITHIN: Duration = Duration::from_secs(15);
 /// Most messages in one transaction.
 const BATCH_MAX: usize = 1_000;
-/// While messages come faster than batches are handled, a partition's batches begin this far apart, so that each carries many:
-/// a batch costs much, and each of its messages little. One that comes alone is never waited for.
+/// A partition's batches begin this far apart, so that each carries many: a batch costs much, and each of its messages little. One
+/// that comes after a longer pause is not waited for.
 const BATCHES_APART: Duration = Duration::from_millis(20);
 /// So many that wait are a batch that is worth its cost.
 const MANY: usize = 100;
@@ -364,7 +364,7 @@ impl<P: Processor> Member<P> {
             Work::Batch { batch, begun } => {
                 let rest_until = begun + BATCHES_APART;
                 let few_wait = holding.backlog.len() < MANY;
-                let rests = done && batch.len() > 1 && few_wait && Instant::now() < rest_until;
+                let rests = done && few_wait && Instant::now() < rest_until;
                 holding.batch_in_work = rests;
                 if rests {
                     Self::rest(&mut self.tasks, &partition, holding, rest_until);

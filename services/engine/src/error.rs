@@ -40,6 +40,9 @@ pub enum Error {
         /// Which row.
         row: String,
     },
+    /// Rows are not those of the columns that are read.
+    #[error("reading rows")]
+    Copied(#[from] ferrex_postgres::CopyError),
     /// The bus did not take the journal's events.
     #[error("publishing the journal")]
     Publish(#[source] ferrex_bus::Error),
@@ -68,7 +71,7 @@ impl Classify for Error {
             | Self::LeaseLost { .. }
             | Self::ProjectionSuperseded { .. }
             | Self::Publish(_) => Kind::Unavailable,
-            Self::Replay(_) | Self::Stored { .. } | Self::Listen { .. } => Kind::Internal,
+            Self::Replay(_) | Self::Stored { .. } | Self::Copied(_) | Self::Listen { .. } => Kind::Internal,
             Self::Settings(_) | Self::Token(_) => Kind::Invalid,
         }
     }
@@ -79,7 +82,7 @@ impl Classify for Error {
             Self::Fenced { .. } | Self::LeaseLost { .. } | Self::ProjectionSuperseded { .. } => {
                 "engine.lease.lost"
             }
-            Self::Replay(_) | Self::Stored { .. } => "engine.journal.damaged",
+            Self::Replay(_) | Self::Stored { .. } | Self::Copied(_) => "engine.journal.damaged",
             Self::Publish(_) => "engine.relay.unavailable",
             Self::Listen { .. } => "engine.listener.unavailable",
             Self::Settings(_) | Self::Token(_) => "engine.settings.invalid",

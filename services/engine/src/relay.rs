@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use ferrex_bus::{Bus, Place, Receipt, Watch};
 use ferrex_engine_core::{Batch, JournalRow};
-use ferrex_postgres::Db;
+use ferrex_postgres::Dedicated;
 use ferrex_runtime::{Backoff, kill};
+use sqlx::PgConnection;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -20,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::Doing as _;
 use crate::shared::Shared;
 use crate::telling::{Teller, whole};
-use crate::{Error, store};
+use crate::{Error, restart, store};
 
 /// How many batches may wait; further ones are read from the journal later.
 const QUEUE: usize = 256;
@@ -70,6 +71,7 @@ impl Relay {
         let telling = Telling {
             shared: shared.clone(),
             bus,
+            cursors: Dedicated::new(&shared.db),
             cursor: 0,
             teller: Teller::default(),
             accounts_upto: 0,
@@ -95,6 +97,8 @@ impl Relay {
 struct Telling {
     shared: Shared,
     bus: Bus,
+    /// Where the cursor is stored.
+    cursors: Dedicated,
     cursor: u64,
     teller: Teller,
     accounts_upto: u32,
@@ -149,12 +153,11 @@ async fn run(mut telling: Telling, mut fresh: mpsc::Receiver<Committed>, end: wa
 }
 
 /// The rows of the commands that follow row `after`, as many as a page has; none when that is row `end`.
-async fn read_page(db: &Db, after: u64, end: u64) -> Result<Vec<JournalRow>, Error> {
+async fn read_page(connection: &mut PgConnection, after: u64, end: u64) -> Result<Vec<JournalRow>, Error> {
     if after >= end {
         return Ok(Vec::new());
     }
-    let mut connection = db.pool().acquire().await.doing("connecting")?;
-    let mut rows = store::rows_between(&mut connection, after, end.min(after + PAGE)).await?;
+    let mut rows = store::rows_between(connection, after, end.min(after + PAGE)).await?;
     rows.truncate(whole(&rows));
     if rows.is_empty() {
         return Err(Error::Stored {
@@ -231,10 +234,10 @@ impl Telling {
         if self.cursor >= end {
             return Ok(());
         }
-        let db = self.shared.db.clone();
-        let mut page = read_page(&db, self.cursor, end).await?;
+        let mut connection = restart::own_connection(&self.shared.db).await?;
+        let mut page = read_page(&mut connection, self.cursor, end).await?;
         while let Some(last) = page.last() {
-            let next = read_page(&db, last.id, end);
+            let next = read_page(&mut connection, last.id, end);
             let whole_page = [page.as_slice()];
             let (published, next) = tokio::join!(self.publish(&whole_page), next);
             published?;
@@ -262,7 +265,9 @@ impl Telling {
         }
         let taken: Vec<(&str, Receipt)> = topics.iter().map(String::as_str).zip(receipts).collect();
         self.watch.note(taken.iter().copied());
-        store::set_relay_cursor(self.shared.db.pool(), last.id, &taken).await?;
+        self.cursors
+            .run(async |connection| store::set_relay_cursor(connection, last.id, &taken).await)
+            .await?;
         self.cursor = last.id;
         Ok(())
     }

@@ -1,7 +1,7 @@
 use ferrex_engine_core::{AccountRow, JournalRow, Known, RowKind};
 use ferrex_ids::{CommandId, HoldId};
-use ferrex_postgres::PgU128;
-use ferrex_time::Timestamp;
+use ferrex_postgres::{CopiedRow, copy_out, present};
+use ferrex_time::from_micros;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -10,64 +10,28 @@ use super::{account_key, natural, stored};
 use crate::Error;
 use crate::error::Doing as _;
 
-/// The columns of `journal`, read by their places: by their names costs a search for each, which is most of what a restart
-/// would do.
-type StoredRow = (
-    i64,
-    Uuid,
-    i64,
-    Timestamp,
-    Uuid,
-    i32,
-    i32,
-    i32,
-    i16,
-    i16,
-    i16,
-    bool,
-    PgU128,
-    Option<Uuid>,
-    Option<Timestamp>,
-);
-
 /// A row without what it has about a market or an order.
-fn plain(row: StoredRow) -> Result<JournalRow, Error> {
-    let (
-        id,
-        command,
-        fingerprint,
-        at,
-        reference,
-        debit,
-        credit,
-        asset,
-        reason,
-        kind,
-        refusal,
-        last,
-        amount,
-        hold,
-        expires_at,
-    ) = row;
+fn plain(row: &mut CopiedRow<'_>) -> Result<JournalRow, Error> {
+    let id = row.i64()?;
     Ok(JournalRow {
         id: natural(id, "id", id)?,
-        command: CommandId::from_uuid(command),
-        fingerprint: fingerprint.cast_unsigned(),
-        at,
-        reason: reason.cast_unsigned(),
-        reference,
-        kind: u8::try_from(kind)
+        command: CommandId::from_uuid(present(row.uuid()?)?),
+        fingerprint: row.i64()?.cast_unsigned(),
+        at: from_micros(present(row.micros()?)?),
+        reference: present(row.uuid()?)?,
+        debit: natural(row.i32()?, "debit", id)?,
+        credit: natural(row.i32()?, "credit", id)?,
+        asset: natural(row.i32()?, "asset", id)?,
+        reason: row.i16()?.cast_unsigned(),
+        kind: u8::try_from(row.i16()?)
             .ok()
             .and_then(RowKind::from_code)
             .ok_or_else(|| stored("kind", id))?,
-        debit: natural(debit, "debit", id)?,
-        credit: natural(credit, "credit", id)?,
-        asset: natural(asset, "asset", id)?,
-        amount: amount.0,
-        hold: hold.map(HoldId::from_uuid),
-        expires_at,
-        refusal: refusal.cast_unsigned(),
-        last,
+        refusal: row.i16()?.cast_unsigned(),
+        last: row.bool()?,
+        amount: row.amount()?,
+        hold: row.uuid()?.map(HoldId::from_uuid),
+        expires_at: row.micros()?.map(from_micros),
         order: None,
         details: None,
     })
@@ -82,23 +46,19 @@ pub(crate) async fn last_id(db: impl PgExecutor<'_>) -> Result<u64, Error> {
     natural(id, "last_id", "head")
 }
 
-/// The rows after `after` up to `upto`, in order.
+/// The rows after `after` up to `upto`, in order. Only for a connection of one's own, which an error leaves in no state to go on with.
 pub(crate) async fn rows_between(
     connection: &mut PgConnection,
     after: u64,
     upto: u64,
 ) -> Result<Vec<JournalRow>, Error> {
     // Both bounds, so that the BRIN index gives a few pages and not all that follow.
-    let rows: Vec<StoredRow> = sqlx::query_as(
+    let query = format!(
         "SELECT id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold, expires_at
-           FROM journal WHERE id > $1 AND id <= $2 ORDER BY id",
-    )
-    .bind(after.cast_signed())
-    .bind(upto.cast_signed())
-    .fetch_all(&mut *connection)
-    .await
-    .doing("reading the journal")?;
-    let mut rows = rows.into_iter().map(plain).collect::<Result<Vec<_>, _>>()?;
+           FROM journal WHERE id > {after} AND id <= {upto} ORDER BY id"
+    );
+    let copied = copy_out(connection, &query, "reading the journal").await?;
+    let mut rows = copied.rows(plain)?;
     if rows.iter().any(|row| row.kind.is_trading()) {
         let mut parts = parts_between(connection, after, upto).await?.into_iter();
         for row in rows.iter_mut().filter(|row| row.kind.is_trading()) {

@@ -3,7 +3,7 @@
 use ferrex_engine_core::{
     Details, JournalRow, MarketId, MarketView, OrderChanges, OrderFlags, OrderNo, OrderPart, OrderState,
 };
-use ferrex_postgres::{PgU128, column_of};
+use ferrex_postgres::{CopiedRow, PgU128, column_of, copy_out};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -58,57 +58,39 @@ impl Parts {
     }
 }
 
-/// The columns of `journal_order`.
-type StoredPart = (
-    i64,
-    i32,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    i32,
-    PgU128,
-    Option<Uuid>,
-    Option<Json<Details>>,
-);
-
-/// What rows after `after` up to `upto` have about markets and orders, each with the id of its row, in order.
+/// What rows after `after` up to `upto` have about markets and orders, each with the id of its row, in order. Only for a connection
+/// of one's own, which an error leaves in no state to go on with.
 pub(super) async fn parts_between(
     connection: &mut PgConnection,
     after: u64,
     upto: u64,
 ) -> Result<Vec<(u64, OrderPart, Option<Box<Details>>)>, Error> {
-    let parts: Vec<StoredPart> = sqlx::query_as(
-        "SELECT id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details
-           FROM journal_order WHERE id > $1 AND id <= $2 ORDER BY id",
-    )
-    .bind(after.cast_signed())
-    .bind(upto.cast_signed())
-    .fetch_all(connection)
-    .await
-    .doing("reading the journal's orders")?;
-    parts.into_iter().map(part).collect()
+    let query = format!(
+        "SELECT id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details::text
+           FROM journal_order WHERE id > {after} AND id <= {upto} ORDER BY id"
+    );
+    copy_out(connection, &query, "reading the journal's orders")
+        .await?
+        .rows(part)
 }
 
-fn part(stored: StoredPart) -> Result<(u64, OrderPart, Option<Box<Details>>), Error> {
-    let (id, market, order, other, price, lots, left, display, stop, flags, fee, client, details) = stored;
+fn part(row: &mut CopiedRow<'_>) -> Result<(u64, OrderPart, Option<Box<Details>>), Error> {
+    let id = row.i64()?;
     let part = OrderPart {
-        market: MarketId(natural(market, "market", id)?),
-        order: OrderNo(order.cast_unsigned()),
-        other: OrderNo(other.cast_unsigned()),
-        price: price.cast_unsigned(),
-        lots: lots.cast_unsigned(),
-        left: left.cast_unsigned(),
-        display: display.cast_unsigned(),
-        stop: stop.cast_unsigned(),
-        fee: fee.0,
-        client,
-        flags: OrderFlags(natural(flags, "flags", id)?),
+        market: MarketId(natural(row.i32()?, "market", id)?),
+        order: OrderNo(row.i64()?.cast_unsigned()),
+        other: OrderNo(row.i64()?.cast_unsigned()),
+        price: row.i64()?.cast_unsigned(),
+        lots: row.i64()?.cast_unsigned(),
+        left: row.i64()?.cast_unsigned(),
+        display: row.i64()?.cast_unsigned(),
+        stop: row.i64()?.cast_unsigned(),
+        flags: OrderFlags(natural(row.i32()?, "flags", id)?),
+        fee: row.amount()?,
+        client: row.uuid()?,
     };
-    let details = details.map(|Json(details)| Box::new(details));
+    let details = row.bytes()?.map(serde_json::from_slice).transpose();
+    let details = details.map_err(|_| stored("details", id))?;
     Ok((natural(id, "id", id)?, part, details))
 }
 

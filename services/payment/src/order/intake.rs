@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ferrex_fault::{Classify as _, Fault, Kind};
-use ferrex_postgres::{Db, Error as DbError, PgU128, SqlResult as _, column_of, is_unique_violation};
+use ferrex_postgres::{
+    Db, Dedicated, Error as DbError, PgU128, SqlResult as _, column_of, is_unique_violation,
+};
 use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
 
@@ -95,6 +97,7 @@ impl Intake {
 
 async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
     let mut together = Vec::new();
+    let mut connection = Dedicated::new(&db);
     loop {
         let count = queue.recv_many(&mut together, TOGETHER).await;
         if count == 0 {
@@ -106,7 +109,7 @@ async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
             (left.order.user, &left.key).cmp(&(right.order.user, &right.key))
         });
         let asked: Vec<&Asked> = together.iter().map(|waiting| &waiting.asked).collect();
-        match write(&db, &asked).await {
+        match write(&mut connection, &asked).await {
             Ok(taken) => {
                 for (waiting, taken) in together.drain(..).zip(taken) {
                     // A caller that has gone finds out when it comes again.
@@ -123,7 +126,7 @@ async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
             // One that cannot be written does not keep the others out.
             Err(_) => {
                 for waiting in together.drain(..) {
-                    let _ = waiting.reply.send(alone(&db, &waiting.asked).await);
+                    let _ = waiting.reply.send(alone(&mut connection, &waiting.asked).await);
                 }
             }
         }
@@ -133,8 +136,8 @@ async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
     }
 }
 
-async fn alone(db: &Db, asked: &Asked) -> Result<Taken, Fault> {
-    match write(db, &[asked]).await {
+async fn alone(connection: &mut Dedicated, asked: &Asked) -> Result<Taken, Fault> {
+    match write(connection, &[asked]).await {
         Ok(taken) => Ok(taken.first().copied().unwrap_or(Taken::Repeat)),
         Err(error) if is_name_in_use(&error) => Ok(Taken::NameInUse),
         Err(error) => Err(error.into()),
@@ -148,8 +151,8 @@ fn is_name_in_use(error: &DbError) -> bool {
 
 /// Binds the keys of people whose money may move, and writes the orders of those that were not bound before: one statement,
 /// which is a transaction of its own. Answers what became of each, in their order.
-async fn write(db: &Db, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
-    let rows: Vec<(bool, bool, bool)> = sqlx::query_as(
+async fn write(connection: &mut Dedicated, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
+    let statement = sqlx::query_as(
         "WITH asked AS (
              SELECT a.*, coalesce(c.frozen, false) AS frozen,
                     NOT a.owes_nothing AND EXISTS (SELECT FROM movement m WHERE m.user_id = a.user_id AND m.owed > 0) AS may_owe
@@ -190,10 +193,10 @@ async fn write(db: &Db, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
     .bind(column_of(asked, |asked| asked.order.place.terms.expires_at))
     .bind(column_of(asked, |asked| asked.order.at))
     .bind(column_of(asked, |asked| asked.order.place.terms.stop.map(PgU128::from)))
-    .bind(column_of(asked, |asked| asked.debts == Debts::None))
-    .fetch_all(db.pool())
-    .await
-    .doing("writing orders")?;
+    .bind(column_of(asked, |asked| asked.debts == Debts::None));
+    let rows: Vec<(bool, bool, bool)> = connection
+        .run(async |connection| statement.fetch_all(connection).await.doing("writing orders"))
+        .await?;
     let taken = |row| match row {
         (true, _, _) => Taken::Frozen,
         (false, true, _) => Taken::MayOwe,

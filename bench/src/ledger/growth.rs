@@ -22,9 +22,11 @@ use crate::probe;
 use crate::window::Window;
 
 const CALLERS: usize = 1_000;
-/// A run is so many times as long as others, so that a snapshot is made in each: with those of a million rows, a short one
-/// has one by chance.
-const LONGER: u32 = 5;
+/// A run is so many times as long as others, so that each has its part of what comes once in a while: snapshots, of which a short
+/// one has one by chance, and projections, between which half a minute may pass.
+const LONGER: u32 = 18;
+/// How long the tables may take to follow what was made before a run.
+const PROJECTED_WITHIN: Duration = Duration::from_mins(10);
 /// Accounts between which history is made.
 const ACCOUNTS: u32 = 100_000;
 /// Steps of a command that makes history, and how many of those are under way at once.
@@ -125,6 +127,7 @@ impl Growing {
         effort: Effort,
     ) -> anyhow::Result<Self> {
         let mut superuser = PgConnection::connect(&self.db.superuser_url).await?;
+        projected(&mut superuser).await?;
         sqlx::raw_sql("CHECKPOINT").execute(&mut superuser).await?;
         let before = self.rows().await?;
         let window = Window::after_warm_up(Effort {
@@ -150,6 +153,20 @@ impl Growing {
         );
         Ok(Self { db, config, running })
     }
+}
+
+/// Waits until the tables have all that is in the journal, which must not be paid for by the next run.
+async fn projected(superuser: &mut PgConnection) -> anyhow::Result<()> {
+    let within = Instant::now() + PROJECTED_WITHIN;
+    let all = "SELECT journal_id = last_id FROM engine.projection, engine.head";
+    while !sqlx::query_scalar::<_, bool>(all)
+        .fetch_one(&mut *superuser)
+        .await?
+    {
+        ensure!(Instant::now() < within, "the tables do not follow the journal");
+        tokio::time::sleep(100 * LOOK_EVERY).await;
+    }
+    Ok(())
 }
 
 /// Starts an engine and waits for its first answer.

@@ -16,8 +16,8 @@ use crate::store::{self, Projected};
 /// After a projection the tables are left alone for so many times as long as it took. What changes often is then written
 /// once instead of many times, and a tenth of one backend's time is all that it takes.
 const REST: u32 = 9;
-/// But not for longer than this.
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// But not for longer than this. The more accounts are used, the more of a page's rows must change together to be worth writing it.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// Writes one projection at a time beside the owner's loop.
 pub(crate) struct Projector {

@@ -41,7 +41,13 @@ pub(crate) fn layer<S>(provider: &SdkTracerProvider) -> OpenTelemetryLayer<S, Sd
 where
     S: tracing::Subscriber + for<'span> LookupSpan<'span>,
 {
-    tracing_opentelemetry::layer().with_tracer(provider.tracer("ferrex"))
+    // The place in the source, the thread and how long a span was idle are looked up and stored for every span, and say nothing
+    // that its name and fields do not.
+    tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("ferrex"))
+        .with_location(false)
+        .with_threads(false)
+        .with_tracked_inactivity(false)
 }
 
 /// The W3C `traceparent` of the current span, when traces are exported.

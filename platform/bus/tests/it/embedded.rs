@@ -1,10 +1,11 @@
 //! What only the embedded transport promises.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use ferrex_bus::{Router, TransportConfig};
+use ferrex_bus::{Bus, Router, TransportConfig};
 use ferrex_contracts::{Message, Request};
 use ferrex_testkit::{Postgres, eventually};
 use tokio::sync::Semaphore;
@@ -56,6 +57,62 @@ async fn f062_a_member_taken_for_dead_finishes_late_without_a_second_effect() {
     assert_eq!(numbers, [1, 2]);
     zombie.leave().await;
     second.leave().await;
+}
+
+/// Once nothing changes, beats only say that the member lives. Each way in which that stops must be seen by the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settled_member_takes_up_what_changes_without_a_word() {
+    message!(Happened, "settled");
+    let world = World::embedded().await;
+    let replica = world.replica(writing!("settled", Happened, "a")).await;
+    let bus = world.bus().await;
+    let publish = async |bus: &Bus, from: i64| {
+        let messages = (from..from + 40).map(|number| event(&format!("k{number}"), &Happened { number }));
+        bus.publish(messages.collect()).await.unwrap();
+    };
+    publish(&bus, 0).await;
+    world.effects_reach(40).await;
+    let mut superuser = Postgres::shared().await.superuser(&world.test_db).await;
+    let beats = "SELECT max(seen_at)::text FROM bus.member";
+    let last: String = sqlx::query_scalar(beats).fetch_one(&mut superuser).await.unwrap();
+    eventually(SOON, async || {
+        let seen: String = sqlx::query_scalar(beats).fetch_one(&mut superuser).await.unwrap();
+        seen > last
+    })
+    .await;
+
+    // By hand, so that no bell rings: a partition more, whose messages only a member that claims it gets.
+    sqlx::raw_sql(
+        "UPDATE bus.topic SET partitions = partitions + 1;
+         INSERT INTO bus.head (topic, partition) SELECT name, partitions - 1 FROM bus.topic",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    let wider = world.bus().await;
+    publish(&wider, 40).await;
+    world.effects_reach(80).await;
+    let in_the_new_one: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM bus.record r JOIN bus.topic t ON t.name = r.topic AND r.partition = t.partitions - 1",
+    )
+    .fetch_one(&mut superuser)
+    .await
+    .unwrap();
+    assert!(in_the_new_one > 0, "none of 40 keys fell into the new partition");
+
+    // Somebody who took it for dead has gone again: its partitions are nobody's.
+    sqlx::raw_sql(
+        "UPDATE bus.claim SET member = NULL, epoch = epoch + 1;
+         DELETE FROM bus.member",
+    )
+    .execute(&mut superuser)
+    .await
+    .unwrap();
+    publish(&wider, 80).await;
+    let effects = world.effects_reach(120).await;
+    let numbers: BTreeSet<i64> = effects.iter().map(|effect| effect.number).collect();
+    assert_eq!((effects.len(), numbers.len()), (120, 120));
+    replica.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

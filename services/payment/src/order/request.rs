@@ -13,7 +13,7 @@ use ferrex_time::Timestamp;
 
 use super::intake::{Debts, Taken};
 use super::read::{self, Asked};
-use super::store::{self, NewOrder, OrderRow};
+use super::store::{self, NewOrder, OrderRow, RefusedOrder};
 use super::{Error, Placed};
 use crate::idempotency::Bound;
 use crate::market::Market;
@@ -163,7 +163,12 @@ pub(super) async fn decide(
         Outcome::Applied { sequence } => Ok(Decided::Applied(sequence, answer.order)),
         Outcome::Refused { refusal, .. } => {
             let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-            store::set_refused(&mut open, order.id, "refused", refusal).await?;
+            let refused = RefusedOrder {
+                id: order.id,
+                status: "refused",
+                refusal,
+            };
+            store::set_refused(&mut open, &[refused]).await?;
             Err(Error::refused(refusal, market))
         }
     })

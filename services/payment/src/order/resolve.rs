@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 
 use super::change::cancelling;
 use super::request::command;
-use super::store::{self, OrderRow};
+use super::store::{self, OrderRow, RefusedOrder};
 use crate::Context;
 
 /// For how long a call, and its client's repeats, have the order to themselves.
@@ -28,7 +28,11 @@ pub async fn run(context: &Context) -> Result<(), Fault> {
         let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
         let orders = store::list_undecided(&mut open, after, before, BATCH).await?;
         drop(open);
-        try_join_all(orders.iter().map(|order| decide(context, order))).await?;
+        let refused = try_join_all(orders.iter().map(|order| decide(context, order))).await?;
+        let refused: Vec<RefusedOrder> = refused.into_iter().flatten().collect();
+        let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
+        store::set_refused(&mut open, &refused).await?;
+        drop(open);
         let Some(last) = orders.last().filter(|_| orders.len() == BATCH) else {
             return Ok(());
         };
@@ -36,7 +40,8 @@ pub async fn run(context: &Context) -> Result<(), Fault> {
     }
 }
 
-async fn decide(context: &Context, order: &OrderRow) -> Result<(), Fault> {
+/// Has an order decided; one that was placed is told by the engine's event.
+async fn decide(context: &Context, order: &OrderRow) -> Result<Option<RefusedOrder>, Fault> {
     let cancelled = context
         .engine
         .submit(cancelling(order.id.cast(), order.placed_at, order))
@@ -48,10 +53,9 @@ async fn decide(context: &Context, order: &OrderRow) -> Result<(), Fault> {
     } else {
         ("lapsed", Outcome::Refused { sequence: 0, refusal })
     };
-    // One that was placed is told by the engine's event.
-    if let Outcome::Refused { refusal, .. } = outcome {
-        let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-        store::set_refused(&mut open, order.id, status, refusal).await?;
-    }
-    Ok(())
+    let id = order.id;
+    Ok(match outcome {
+        Outcome::Refused { refusal, .. } => Some(RefusedOrder { id, status, refusal }),
+        Outcome::Applied { .. } => None,
+    })
 }

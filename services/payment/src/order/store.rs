@@ -271,21 +271,34 @@ pub async fn insert_all(tx: &mut PgConnection, orders: &[&NewOrder]) -> Result<H
     Ok(written.into_iter().map(OrderId::from_uuid).collect())
 }
 
-/// Writes that the engine refused an order, or that it never came to be.
-pub async fn set_refused(
-    connection: &mut PgConnection,
-    id: OrderId,
-    status: &str,
-    refusal: Refusal,
-) -> Result<(), DbError> {
-    sqlx::query("UPDATE placed_order SET status = $2, refusal = $3 WHERE id = $1 AND status = 'requested'")
-        .bind(id.uuid())
-        .bind(status)
-        .bind(refusal.code().cast_signed())
-        .execute(connection)
-        .await
-        .doing("writing that an order was refused")
-        .map(drop)
+/// An order that the engine refused, or that never came to be.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusedOrder {
+    /// Which.
+    pub id: OrderId,
+    /// `refused` or `lapsed`.
+    pub status: &'static str,
+    /// Why.
+    pub refusal: Refusal,
+}
+
+/// Writes what became of orders that were refused, of those that nobody knew of yet.
+pub async fn set_refused(connection: &mut PgConnection, refused: &[RefusedOrder]) -> Result<(), DbError> {
+    if refused.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE placed_order o SET status = r.status, refusal = r.refusal
+           FROM unnest($1::uuid[], $2::text[], $3::smallint[]) AS r (id, status, refusal)
+          WHERE o.id = r.id AND o.status = 'requested'",
+    )
+    .bind(column_of(refused, |order| order.id.uuid()))
+    .bind(column_of(refused, |order| order.status))
+    .bind(column_of(refused, |order| order.refusal.code().cast_signed()))
+    .execute(connection)
+    .await
+    .doing("writing that orders were refused")
+    .map(drop)
 }
 
 /// One order.

@@ -8,6 +8,7 @@
 use ferrex_engine_core::{AccountRow, Engine, JournalRow, Snapshot, SnapshotError};
 use ferrex_postgres::Db;
 use sqlx::PgConnection;
+use tokio::time::Instant;
 
 use crate::error::Doing as _;
 use crate::shared::Shared;
@@ -57,12 +58,19 @@ pub(crate) async fn at_projection(shared: &Shared, connection: &mut PgConnection
         });
     }
     let shard = shared.config.shard;
+    let begun = Instant::now();
     let mut engine = from_snapshot(connection, shard, reached, end).await?;
-    let from = engine.sequence();
+    let (from, loaded) = (engine.sequence(), Instant::now());
     forget(shared, &mut engine);
     let then = |engine: &mut Engine| forget(shared, engine);
     let engine = replay(connection, shard, engine, reached, then).await?;
-    tracing::info!(rows = reached, from_snapshot = from, "journal is replayed");
+    tracing::info!(
+        rows = reached,
+        from_snapshot = from,
+        snapshot_seconds = (loaded - begun).as_secs_f32(),
+        replay_seconds = loaded.elapsed().as_secs_f32(),
+        "journal is replayed"
+    );
     Ok(engine)
 }
 

@@ -72,15 +72,18 @@ async fn a_settled_member_takes_up_what_changes_without_a_word() {
     };
     publish(&bus, 0).await;
     world.effects_reach(40).await;
-    let mut superuser = Postgres::shared().await.superuser(&world.test_db).await;
-    let beats = "SELECT max(seen_at)::text FROM bus.member";
-    let last: String = sqlx::query_scalar(beats).fetch_one(&mut superuser).await.unwrap();
-    eventually(SOON, async || {
-        let seen: String = sqlx::query_scalar(beats).fetch_one(&mut superuser).await.unwrap();
-        seen > last
-    })
-    .await;
+    let last_beat = || async {
+        let mut superuser = Postgres::shared().await.superuser(&world.test_db).await;
+        let last: String = sqlx::query_scalar("SELECT max(seen_at)::text FROM bus.member")
+            .fetch_one(&mut superuser)
+            .await
+            .unwrap();
+        last
+    };
+    let before = last_beat().await;
+    eventually(SOON, || async { last_beat().await > before }).await;
 
+    let mut superuser = Postgres::shared().await.superuser(&world.test_db).await;
     // By hand, so that no bell rings: a partition more, whose messages only a member that claims it gets.
     sqlx::raw_sql(
         "UPDATE bus.topic SET partitions = partitions + 1;

@@ -24,7 +24,8 @@ impl Dedicated {
         }
     }
 
-    /// Does `work` on the connection. After an error, or when this is dropped, the connection is given up.
+    /// Does `work` on the connection. After an error what it began is rolled back; a connection that cannot be is given up, as is
+    /// one whose work is dropped.
     pub async fn run<T, E: From<Error>>(
         &mut self,
         work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, E>,
@@ -37,9 +38,11 @@ impl Dedicated {
             },
             None => self.connect().await?,
         };
-        let done = work(&mut connection).await?;
-        self.kept = Some((connection, Instant::now()));
-        Ok(done)
+        let done = work(&mut connection).await;
+        if done.is_ok() || sqlx::raw_sql("ROLLBACK").execute(&mut connection).await.is_ok() {
+            self.kept = Some((connection, Instant::now()));
+        }
+        done
     }
 
     async fn connect(&self) -> Result<PgConnection, Error> {

@@ -75,27 +75,13 @@ pub(super) struct Beat {
 }
 
 /// What decides about a member's share. Two that are equal have the same members, and each partition with the same one.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug)]
 pub(super) struct GroupState {
     members: Vec<Uuid>,
     /// Partitions in the group's books; none is ever removed.
     claims: i64,
     /// The sum of their epochs, of which each move raises one.
     epochs: i64,
-}
-
-async fn state(connection: &mut PgConnection, group: &str, topics: &[String]) -> Result<GroupState, Error> {
-    sqlx::query_as(
-        "SELECT ARRAY(SELECT id FROM member WHERE consumer_group = $1 ORDER BY id) AS members,
-                count(*) AS claims, coalesce(sum(epoch), 0)::int8 AS epochs
-           FROM claim WHERE consumer_group = $1 AND topic = ANY($2)",
-    )
-    .bind(group)
-    .bind(topics)
-    .fetch_one(connection)
-    .await
-    .doing("reading the state of a group")
-    .map_err(Error::from)
 }
 
 /// Says that the member lives, and answers whether that is all there is to do: the group is as it was left by its last
@@ -241,8 +227,13 @@ pub(super) async fn beat(
             take_numbers.push(number);
         }
     }
+    let mut state = GroupState {
+        members: members.iter().map(|(id, _)| *id).collect(),
+        claims: i64::try_from(claims.len()).unwrap_or(i64::MAX),
+        epochs: claims.iter().map(|claim| claim.epoch).sum(),
+    };
     if !take_topics.is_empty() {
-        sqlx::query(
+        let taken = sqlx::query(
             "UPDATE claim c SET member = $2, epoch = epoch + 1
              FROM unnest($3::text[], $4::int4[]) AS t (topic, partition)
              WHERE c.consumer_group = $1 AND c.topic = t.topic AND c.partition = t.partition AND c.member IS NULL",
@@ -254,6 +245,7 @@ pub(super) async fn beat(
         .execute(&mut *tx)
         .await
         .doing("taking partitions")?;
+        state.epochs += i64::try_from(taken.rows_affected()).unwrap_or(i64::MAX);
     }
     let mine = sqlx::query_as(
         "SELECT topic, partition, member, epoch, position FROM claim WHERE consumer_group = $1 AND member = $2",
@@ -263,7 +255,6 @@ pub(super) async fn beat(
     .fetch_all(&mut *tx)
     .await
     .doing("reading a member's partitions")?;
-    let state = state(&mut tx, group, topics).await?;
     tx.commit().await.map_err(ferrex_postgres::Error::Commit)?;
     Ok(Beat {
         mine,

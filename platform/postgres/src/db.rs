@@ -2,8 +2,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::Error;
 
@@ -130,6 +130,12 @@ impl Db {
         let beginning = tokio::spawn(async move { pool.begin().await });
         let ended = beginning.await.map_err(|_| sqlx::Error::WorkerCrashed);
         ended.flatten().map_err(Error::Begin)
+    }
+
+    /// Opens a connection beside the pool's: for what takes long, or leaves a connection in a state that nobody else shall meet.
+    pub async fn own_connection(&self) -> Result<PgConnection, Error> {
+        let connection = self.pool.acquire().await.map_err(Error::Connect)?;
+        Ok(connection.detach())
     }
 
     /// The pool, for single statements.

@@ -46,7 +46,7 @@ impl Dedicated {
     }
 
     async fn connect(&self) -> Result<PgConnection, Error> {
-        let mut connection = self.db.pool().acquire().await.map_err(Error::Connect)?.detach();
+        let mut connection = self.db.own_connection().await?;
         sqlx::raw_sql("SET plan_cache_mode = force_generic_plan")
             .execute(&mut connection)
             .await

@@ -21,7 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::Doing as _;
 use crate::shared::Shared;
 use crate::telling::{Teller, whole};
-use crate::{Error, restart, store};
+use crate::{Error, store};
 
 /// How many batches may wait; further ones are read from the journal later.
 const QUEUE: usize = 256;
@@ -234,7 +234,7 @@ impl Telling {
         if self.cursor >= end {
             return Ok(());
         }
-        let mut connection = restart::own_connection(&self.shared.db).await?;
+        let mut connection = self.shared.db.own_connection().await?;
         let mut page = read_page(&mut connection, self.cursor, end).await?;
         while let Some(last) = page.last() {
             let next = read_page(&mut connection, last.id, end);

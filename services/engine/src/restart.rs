@@ -6,11 +6,9 @@
 //! projection are for readers: no balance is ever taken from them.
 
 use ferrex_engine_core::{AccountRow, Engine, JournalRow, Snapshot, SnapshotError};
-use ferrex_postgres::Db;
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use crate::error::Doing as _;
 use crate::shared::Shared;
 use crate::store::{self, StoredSnapshot};
 use crate::{Error, following, summaries};
@@ -196,10 +194,4 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
             Err(_) => std::future::pending().await,
         },
     }
-}
-
-/// Opens a connection of its own: what is done on it takes long, and the pool's are few.
-pub(crate) async fn own_connection(db: &Db) -> Result<PgConnection, Error> {
-    let connection = db.pool().acquire().await.doing("connecting")?;
-    Ok(connection.detach())
 }

@@ -50,7 +50,7 @@ async fn make(shared: &Shared) -> Result<(), Error> {
     if reached < newest.saturating_add(rows) {
         return Ok(());
     }
-    let mut connection = restart::own_connection(&shared.db).await?;
+    let mut connection = shared.db.own_connection().await?;
     let made = write(shared, &mut connection, newest).await;
     let _ = connection.close().await;
     made

@@ -33,7 +33,7 @@ impl<'a> Standby<'a> {
     /// Begins as of the projection's row and replays what came after it.
     pub(crate) async fn load(shared: &'a Shared) -> Result<Self, Error> {
         // Of its own, since it carries the owner's lock for as long as it lives and must never serve anything else.
-        let mut connection = restart::own_connection(&shared.db).await?;
+        let mut connection = shared.db.own_connection().await?;
         let engine = restart::at_projection(shared, &mut connection).await?;
         let mut standby = Self {
             shared,

@@ -58,12 +58,7 @@ pub async fn relay(db: &Db, bus: &Bus, shutdown: CancellationToken) -> Result<()
 
 /// On a connection of its own, whose end gives the lock back in whatever way this ends.
 async fn work(db: &Db, bus: &Bus, shutdown: &CancellationToken, pauses: &mut Backoff) -> Result<(), Error> {
-    let mut connection = db
-        .pool()
-        .acquire()
-        .await
-        .map_err(ferrex_postgres::Error::Connect)?
-        .detach();
+    let mut connection = db.own_connection().await?;
     // A peer that vanished without a word must not keep the lock for the hours that TCP would wait.
     sqlx::raw_sql(
         "SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3",

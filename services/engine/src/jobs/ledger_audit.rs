@@ -19,7 +19,7 @@ use ferrex_time::{SharedClock, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::{Error, audit, restart, store};
+use crate::{Error, audit, store};
 
 /// The job's name.
 pub(crate) const JOB: &str = "ledger_audit";
@@ -91,7 +91,7 @@ impl LedgerAudit {
 
     /// Audits on a connection of its own. What is found stands until an audit does not find it any more.
     async fn make(&self, asked_at: Timestamp) -> Result<(), Fault> {
-        let mut connection = restart::own_connection(&self.db).await?;
+        let mut connection = self.db.own_connection().await?;
         let report = audit::audit(&mut connection).await.map_err(|error| {
             let reason = crate::error::chain(&error);
             Fault::new(Kind::Unavailable, "engine.audit.unavailable", reason)

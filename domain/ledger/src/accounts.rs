@@ -67,12 +67,43 @@ fn in_order_of_places(rows: &[Row], hash: impl Fn(&Row) -> u64) -> Vec<(u64, Acc
     hashed
 }
 
+/// The accounts by key; an error is the number of one whose key another has.
+fn index_keys(rows: &[Row], hash: &RandomState) -> Result<HashTable<AccountId>, AccountId> {
+    let key_of = |id: &AccountId| rows[index(*id)].key;
+    let mut by_key = HashTable::with_capacity(rows.len());
+    for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key)) {
+        let is_it = |other: &AccountId| key_of(other) == key_of(&id);
+        match by_key.entry(hashed, is_it, |id| hash.hash_one(key_of(id))) {
+            Entry::Occupied(_) => return Err(id),
+            Entry::Vacant(place) => drop(place.insert(id)),
+        }
+    }
+    Ok(by_key)
+}
+
+/// Of each owner the last account, and of each other account the one that its owner opened before.
+fn index_owners(rows: &[Row], hash: &RandomState) -> (HashTable<AccountId>, Vec<(AccountId, AccountId)>) {
+    let owner_of = |id: &AccountId| rows[index(*id)].key.account.owner;
+    let (mut by_owner, mut before) = (HashTable::with_capacity(rows.len()), Vec::new());
+    for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key.account.owner)) {
+        let is_theirs = |other: &AccountId| owner_of(other) == owner_of(&id);
+        match by_owner.entry(hashed, is_theirs, |id| hash.hash_one(owner_of(id))) {
+            Entry::Occupied(mut last) => before.push((id, std::mem::replace(last.get_mut(), id))),
+            Entry::Vacant(place) => drop(place.insert(id)),
+        }
+    }
+    (by_owner, before)
+}
+
 /// A sum that may exceed 128 bits.
 #[derive(Clone, Copy, Debug, Default)]
 struct Issued {
     high: i64,
     low: u128,
 }
+
+/// From so many accounts on a second thread is worth starting.
+const MANY: usize = 100_000;
 
 fn index(id: AccountId) -> usize {
     // Ids count from 1; 0 is "none" in a journal row and never reaches an array.
@@ -87,7 +118,6 @@ impl Accounts {
     /// Makes room for so many more.
     pub(crate) fn reserve(&mut self, more: usize) {
         self.rows.reserve(more);
-        self.changes.reserve(more);
     }
 
     pub(crate) fn find(&self, key: &AccountKey) -> Option<AccountId> {
@@ -145,41 +175,44 @@ impl Accounts {
         Some(id)
     }
 
-    /// Adds an account under the next number, to be found by its key and owner after [`Self::index`].
-    pub(crate) fn append(&mut self, key: AccountKey) -> AccountId {
+    /// Adds an account under the next number, not counted as changed, to be found by its key and owner after [`Self::index`].
+    pub(crate) fn append(&mut self, key: AccountKey, total: u128, held: u128) -> AccountId {
         let id = self.next();
-        self.rows.push(Row::new(key, AccountId(0)));
+        self.rows.push(Row {
+            total,
+            held,
+            ..Row::new(key, AccountId(0))
+        });
+        if key.account.purpose.normal() == Normal::Debit {
+            self.issue(key.asset, 0, total);
+        }
         id
     }
 
     /// Lets all accounts that were appended be found; an error is the number of one whose key another has.
     ///
     /// Each table is filled from its one end to the other. In the order of the accounts each entry would be waited for, since
-    /// none is near the one before.
+    /// none is near the one before. The two tables of a large ledger are filled beside each other.
     pub(crate) fn index(&mut self) -> Result<(), AccountId> {
         let Self { rows, hash, .. } = self;
-        let key_of = |id: &AccountId| rows[index(*id)].key;
-        let mut by_key = HashTable::with_capacity(rows.len());
-        for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key)) {
-            let is_it = |other: &AccountId| key_of(other) == key_of(&id);
-            match by_key.entry(hashed, is_it, |id| hash.hash_one(key_of(id))) {
-                Entry::Occupied(_) => return Err(id),
-                Entry::Vacant(place) => place.insert(id),
-            };
-        }
-        let (mut by_owner, mut before) = (HashTable::with_capacity(rows.len()), Vec::new());
-        for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key.account.owner)) {
-            let owner_of = |id: &AccountId| key_of(id).account.owner;
-            let is_theirs = |other: &AccountId| owner_of(other) == owner_of(&id);
-            match by_owner.entry(hashed, is_theirs, |id| hash.hash_one(owner_of(id))) {
-                Entry::Occupied(mut last) => before.push((id, std::mem::replace(last.get_mut(), id))),
-                Entry::Vacant(place) => drop(place.insert(id)),
-            }
-        }
+        let (by_key, (by_owner, before)) = if rows.len() < MANY {
+            (index_keys(rows, hash), index_owners(rows, hash))
+        } else {
+            std::thread::scope(|scope| {
+                let owners = scope.spawn(|| index_owners(rows, hash));
+                let keys = index_keys(rows, hash);
+                (
+                    keys,
+                    owners
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                )
+            })
+        };
         for (id, before) in before {
             rows[index(id)].before = before;
         }
-        (self.by_key, self.by_owner) = (by_key, by_owner);
+        (self.by_key, self.by_owner) = (by_key?, by_owner);
         Ok(())
     }
 
@@ -324,7 +357,7 @@ mod tests {
             .collect();
         let (mut opened, mut indexed) = (Accounts::default(), Accounts::default());
         for key in &keys {
-            assert_eq!(opened.open(*key), Some(indexed.append(*key)));
+            assert_eq!(opened.open(*key), Some(indexed.append(*key, 0, 0)));
         }
         indexed.index().unwrap();
         for key in &keys {
@@ -334,7 +367,7 @@ mod tests {
         assert_eq!(indexed.find(&wallet(701, 1)), None);
         let number = |key| usize::try_from(indexed.find(key).unwrap().0).unwrap();
         assert!(keys.iter().zip(1..).all(|(key, place)| number(key) == place));
-        indexed.append(keys[7]);
+        indexed.append(keys[7], 0, 0);
         assert_eq!(
             indexed.index(),
             Err(AccountId(2_001)),

@@ -13,8 +13,28 @@ use crate::{
     AccountRow, FeeRate, HoldState, MarketId, MarketSpec, MarketState, MarketView, OrderState, Restore,
 };
 
+/// From so many bytes on a second thread is worth starting.
+const LARGE: usize = 4 << 20;
+
 pub(super) fn read(bytes: &[u8], sizes: Sizes) -> Result<Snapshot, SnapshotError> {
     let body = whole(bytes)?;
+    if bytes.len() < LARGE {
+        check(bytes)?;
+        return state(body, sizes);
+    }
+    std::thread::scope(|scope| {
+        let checked = scope.spawn(|| check(bytes));
+        let state = state(body, sizes);
+        // What is wrong with the bytes comes first, whatever they were taken for.
+        checked
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        state
+    })
+}
+
+/// What stands between prefix and checksum, as a state.
+fn state(body: &[u8], sizes: Sizes) -> Result<Snapshot, SnapshotError> {
     let mut from = Reader::new(body, PREFIX);
     let shard = from.u16("the shard")?;
     let last = LastRow {
@@ -44,7 +64,7 @@ pub(super) fn read(bytes: &[u8], sizes: Sizes) -> Result<Snapshot, SnapshotError
     Ok(Snapshot { engine, last })
 }
 
-/// What stands between prefix and checksum, when both are right.
+/// What stands between prefix and checksum, when the prefix is right.
 fn whole(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
     if bytes.is_empty() {
         return Err(SnapshotError::Empty);
@@ -67,12 +87,18 @@ fn whole(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
     }
     let says = u64::from_le_bytes([*l0, *l1, *l2, *l3, *l4, *l5, *l6, *l7]);
     let body = rest.split_last_chunk::<TAIL>().filter(|_| says == length);
-    let (body, checksum) = body.ok_or(SnapshotError::Length { is: length, says })?;
-    let is = Sha256::digest(&bytes[..bytes.len() - TAIL]);
-    if is[..] != checksum[..] {
-        return Err(SnapshotError::Checksum);
-    }
+    let (body, _) = body.ok_or(SnapshotError::Length { is: length, says })?;
     Ok(body)
+}
+
+/// Refuses bytes whose checksum, at their end, is not theirs.
+fn check(bytes: &[u8]) -> Result<(), SnapshotError> {
+    let right = |(said, checksum): (&[u8], &[u8; TAIL])| Sha256::digest(said)[..] == checksum[..];
+    if bytes.split_last_chunk().is_some_and(right) {
+        Ok(())
+    } else {
+        Err(SnapshotError::Checksum)
+    }
 }
 
 fn accounts(from: &mut Reader<'_>, restore: &mut Restore, shard: u16) -> Result<(), SnapshotError> {

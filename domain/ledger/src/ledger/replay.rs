@@ -19,14 +19,13 @@ impl Ledger {
         opened.map(drop).ok_or(Impossible::AccountOrder(id.0))
     }
 
-    /// Adds an account of a projection with its balance; it must be the next one. It is found by its key and owner after
-    /// [`Self::index_accounts`].
+    /// Adds an account of a projection with its balance; it must be the next one, and does not count as changed. It is found
+    /// by its key and owner after [`Self::index_accounts`].
     pub fn restore_account(&mut self, state: AccountState, key: AccountKey) -> Result<(), Impossible> {
         if self.accounts.len() + 1 != state.id.0 as usize {
             return Err(Impossible::AccountOrder(state.id.0));
         }
-        let id = self.accounts.append(key);
-        self.accounts.set(id, state.total, state.held);
+        self.accounts.append(key, state.total, state.held);
         Ok(())
     }
 

@@ -3,11 +3,13 @@
 use ferrex_engine_core::LastRow;
 use ferrex_ids::CommandId;
 use futures::TryStreamExt as _;
-use sqlx::{Connection as _, PgConnection, PgExecutor};
+use sqlx::{Connection as _, PgConnection, PgExecutor, Row as _};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::natural;
 use crate::Error;
+use crate::beside::Pace;
 use crate::error::Doing as _;
 
 /// Bytes a row.
@@ -42,15 +44,19 @@ pub(crate) async fn snapshots(db: impl PgExecutor<'_>, shard: u16) -> Result<Vec
 }
 
 /// The bytes of a snapshot, as far as they are there.
-pub(crate) async fn snapshot_bytes(connection: &mut PgConnection, id: i64) -> Result<Vec<u8>, Error> {
-    let mut parts = sqlx::query_scalar::<_, Vec<u8>>(
-        "SELECT bytes FROM snapshot_part WHERE snapshot = $1 ORDER BY place",
-    )
-    .bind(id)
-    .fetch(connection);
+pub(crate) async fn snapshot_bytes(
+    connection: &mut PgConnection,
+    snapshot: StoredSnapshot,
+) -> Result<Vec<u8>, Error> {
+    const DOING: &str = "reading a snapshot";
     let mut bytes = Vec::new();
-    while let Some(part) = parts.try_next().await.doing("reading a snapshot")? {
-        bytes.extend_from_slice(&part);
+    // A length that is no length is told by what does not fit it.
+    let _ = bytes.try_reserve(usize::try_from(snapshot.bytes).unwrap_or(0));
+    let mut parts = sqlx::query("SELECT bytes FROM snapshot_part WHERE snapshot = $1 ORDER BY place")
+        .bind(snapshot.id)
+        .fetch(connection);
+    while let Some(part) = parts.try_next().await.doing(DOING)? {
+        bytes.extend_from_slice(part.try_get(0).doing(DOING)?);
     }
     Ok(bytes)
 }
@@ -60,7 +66,7 @@ pub(crate) async fn store_snapshot(
     connection: &mut PgConnection,
     shard: u16,
     journal_id: u64,
-    bytes: &[u8],
+    (bytes, pace): (&[u8], Pace),
     not_after: u64,
     keep: u32,
 ) -> Result<bool, Error> {
@@ -80,6 +86,7 @@ pub(crate) async fn store_snapshot(
     .doing("storing a snapshot")?;
     let Some(id) = id else { return Ok(false) };
     for (place, part) in (0i32..).zip(bytes.chunks(PART)) {
+        let begun = Instant::now();
         sqlx::query("INSERT INTO snapshot_part (snapshot, place, bytes) VALUES ($1, $2, $3)")
             .bind(id)
             .bind(place)
@@ -87,6 +94,7 @@ pub(crate) async fn store_snapshot(
             .execute(&mut *tx)
             .await
             .doing("storing a part of a snapshot")?;
+        pace.rest(begun.elapsed()).await;
     }
     sqlx::query(
         "DELETE FROM snapshot WHERE shard = $1

@@ -106,7 +106,7 @@ impl World {
             return;
         }
         let told = *owner.told.get_or_insert(cursor);
-        let durable = owner.durable;
+        let durable = owner.pipeline.stored();
         if told >= durable {
             return;
         }

@@ -6,7 +6,7 @@ use ferrex_engine_core::{Engine, Snapshot};
 use ferrex_planted::planted;
 
 use crate::event::{Event, Life, Proc};
-use crate::owner::{Batched, Owner};
+use crate::owner::Owner;
 use crate::pg::Projected;
 use crate::world::{Fate, World, to_time};
 
@@ -204,7 +204,7 @@ impl World {
             owner.valid_until = now + LEASE;
             let to = owner.engine.sequence();
             // Only what is committed is projected, and one projection is written at a time.
-            if owner.in_flight.is_none() && owner.writing.is_none() && to != owner.projected {
+            if owner.is_settled() && owner.writing.is_none() && to != owner.projected {
                 owner.writing = Some(Projected {
                     from: owner.projected,
                     to,
@@ -225,7 +225,7 @@ impl World {
         let Some(writing) = owner.writing.clone() else {
             return;
         };
-        if owner.in_flight.is_some() {
+        if !owner.is_settled() {
             self.to(life, 1, 10, Event::Project);
             return;
         }
@@ -287,9 +287,8 @@ impl World {
         if self.ledger.lock == Some(life) {
             self.ledger.lock = None;
         }
-        let waiting = owner.in_flight.map(|Batched { replies, .. }| replies);
-        let replies = waiting.into_iter().flatten().map(|(call, _)| call);
-        let calls: Vec<u64> = replies
+        let decided = owner.pipeline.into_replies().map(|(call, _)| call);
+        let calls: Vec<u64> = decided
             .chain(owner.gathered.into_iter().map(|(_, call)| call))
             .collect();
         for call in calls {

@@ -1,6 +1,7 @@
-//! The owner's loop: what has gathered is decided by the product's kernel, written as one batch, and answered after its
-//! commit. One batch is in flight at a time.
+//! The owner's loop: what comes is decided by the product's kernel, and what is written when, and answered after what, by the product's
+//! pipeline.
 
+use ferrex_engine::pipeline::{Due, Pipeline};
 use ferrex_engine::telling::Teller;
 use ferrex_engine_core::{Batch, Engine, Outcome};
 use ferrex_planted::planted;
@@ -15,12 +16,8 @@ use crate::world::{Fate, World};
 pub struct Batched {
     /// Its number.
     pub number: u64,
-    /// The row before it.
-    pub previous: u64,
     /// What it is, for the relay.
     pub batch: Batch,
-    /// What is answered after its commit.
-    pub replies: Vec<(u64, Reply)>,
 }
 
 /// The state of an owner.
@@ -36,14 +33,14 @@ pub struct Owner {
     pub projected: u64,
     /// The projection that is being written.
     pub writing: Option<Projected>,
-    /// What waits for the next batch.
+    /// What has not been decided.
     pub gathered: Vec<(Ask, u64)>,
+    /// What has been decided and not answered, each with its call.
+    pub pipeline: Pipeline<(u64, Reply)>,
     /// The batch that is being written.
     pub in_flight: Option<Batched>,
     /// How far the bus was told; `None` before the cursor was read.
     pub told: Option<u64>,
-    /// The journal's end as far as this owner knows that it is durable.
-    pub durable: u64,
     /// Whether the relay waits for its cursor to be stored.
     pub marking: bool,
     /// Whose the accounts are.
@@ -55,7 +52,7 @@ impl Owner {
     /// Begins to own.
     pub fn new(engine: Engine, epoch: u64, valid_until: u64, projected: u64) -> Self {
         Self {
-            durable: engine.sequence(),
+            pipeline: Pipeline::new(engine.sequence()),
             engine,
             epoch,
             valid_until,
@@ -68,6 +65,19 @@ impl Owner {
             teller: Teller::default(),
             batches: 0,
         }
+    }
+
+    /// Whether memory is what the journal has.
+    pub fn is_settled(&self) -> bool {
+        self.pipeline.is_settled()
+    }
+
+    /// Whether the journal must be asked before what was gathered is decided.
+    fn must_look_up(&self) -> bool {
+        self.gathered.iter().any(|(ask, _)| {
+            let Ask::Command(command) = ask else { return false };
+            self.engine.needs_lookup(command.id) || self.engine.holds_to_look_up(command).next().is_some()
+        })
     }
 }
 
@@ -107,54 +117,56 @@ impl World {
         self.to(life, 0, 3, Event::EngineWork);
     }
 
-    /// Decides all that was gathered and sends it to PostgreSQL.
+    /// Decides all that was gathered, and sends what is due.
     pub(crate) fn engine_work(&mut self, life: Life) {
         let away = self.fate() == Fate::Lost;
         let Some(owner) = self.owner(life) else { return };
-        if owner.in_flight.is_some() || owner.gathered.is_empty() {
-            return;
+        // The journal is asked when all is stored.
+        if owner.is_settled() || !owner.must_look_up() {
+            let gathered = std::mem::take(&mut owner.gathered);
+            if !self.look_up(life, &gathered, away) {
+                return;
+            }
+            self.decide(life, gathered);
         }
-        let gathered = std::mem::take(&mut owner.gathered);
-        if !self.look_up(life, &gathered, away) {
-            return;
-        }
-        let mut batch = Batch::default();
-        let replies = self.decide(life, gathered, &mut batch);
-        if batch.is_empty() {
-            self.answer_from_memory(life, replies, away);
-        } else {
-            self.send_batch(life, batch, replies);
-        }
+        self.send_due(life, away);
     }
 
-    fn decide(&mut self, life: Life, gathered: Vec<(Ask, u64)>, batch: &mut Batch) -> Vec<(u64, Reply)> {
-        let mut replies = Vec::new();
+    fn decide(&mut self, life: Life, gathered: Vec<(Ask, u64)>) {
         for (ask, call) in gathered {
             // Nobody waits any more, for whom the outcome is unknown: not to do it is one of its two sides.
             if !self.calls.contains_key(&call) {
                 continue;
             }
             let Some(owner) = self.owner(life) else { break };
-            let reply = match &ask {
+            match &ask {
                 Ask::Command(command) => {
-                    let outcome = owner.engine.apply(command, batch);
+                    let outcome = owner.engine.apply(command, owner.pipeline.batch());
+                    owner.pipeline.reply((call, Reply::Outcome(outcome)), false);
                     self.say(|| format!("decides {:?} {:?}: {outcome:?}", command.id, command.reason));
-                    Reply::Outcome(outcome)
                 }
-                Ask::Balances(of) => Reply::Balances(owner.engine.balances(of)),
-            };
-            replies.push((call, reply));
+                Ask::Balances(of) => {
+                    let balances = Reply::Balances(owner.engine.balances(of));
+                    owner.pipeline.reply((call, balances), true);
+                }
+            }
         }
-        replies
+    }
+
+    /// Puts what is due on its way, if anything is.
+    fn send_due(&mut self, life: Life, away: bool) {
+        let Some(owner) = self.owner(life) else { return };
+        match owner.pipeline.due() {
+            None => {}
+            Some(Due::Append { previous, batch }) => self.send_batch(life, previous, batch),
+            Some(due) => self.answer_from_memory(life, due == Due::Confirm, away),
+        }
     }
 
     /// Answers what needed no commit.
-    fn answer_from_memory(&mut self, life: Life, replies: Vec<(u64, Reply)>, away: bool) {
+    fn answer_from_memory(&mut self, life: Life, shows: bool, away: bool) {
         let Some(owner) = self.owner(life) else { return };
-        let (durable, epoch) = (owner.durable, owner.epoch);
-        let shows = replies
-            .iter()
-            .any(|(_, reply)| matches!(reply, Reply::Balances(_)));
+        let (stored, epoch) = (owner.pipeline.stored(), owner.epoch);
         if shows && !planted!("engine.reads_rest_on_the_lease") {
             // Nothing was written that would have shown that this is still the owner.
             let is_owner = epoch == self.ledger.epoch && !away;
@@ -164,32 +176,34 @@ impl World {
             }
         }
         let end = self.ledger.last_id();
-        if shows && durable != end {
+        if shows && stored != end {
             let name = life.proc.name();
             self.violate("I29", || {
-                format!("{name} shows balances of row {durable}, the journal is at {end}")
+                format!("{name} shows balances of row {stored}, the journal is at {end}")
             });
         }
-        for (call, reply) in replies {
+        self.landed(life);
+    }
+
+    /// Answers what the pipeline says may be told.
+    fn landed(&mut self, life: Life) {
+        let Some(owner) = self.owner(life) else { return };
+        for (call, reply) in owner.pipeline.landed() {
             self.answer(call, reply);
         }
     }
 
-    fn send_batch(&mut self, life: Life, batch: Batch, mut replies: Vec<(u64, Reply)>) {
-        if planted!("engine.acks_before_commit") {
-            for (call, reply) in std::mem::take(&mut replies) {
-                self.answer(call, reply);
-            }
-        }
+    fn send_batch(&mut self, life: Life, previous: u64, batch: Batch) {
         let Some(owner) = self.owner(life) else { return };
         owner.batches += 1;
-        let (number, previous, epoch) = (owner.batches, owner.durable, owner.epoch);
+        let (number, epoch) = (owner.batches, owner.epoch);
         owner.in_flight = Some(Batched {
             number,
-            previous,
             batch: batch.clone(),
-            replies,
         });
+        if planted!("engine.acks_before_commit") {
+            self.landed(life);
+        }
         let sent = Sent {
             life,
             number,
@@ -288,7 +302,7 @@ impl World {
             Err(false) if planted!("engine.unknown_commit_is_success") => {}
             Err(false) if planted!("append.predecessor_unchecked") => {
                 // It goes on as if nothing had happened, and its callers learn nothing.
-                owner.durable = in_flight.previous + in_flight.batch.rows.len() as u64;
+                drop(owner.pipeline.landed());
                 return;
             }
             Err(fenced) => {
@@ -304,13 +318,10 @@ impl World {
                 return;
             }
         }
-        owner.durable = in_flight.previous + in_flight.batch.rows.len() as u64;
         for account in &in_flight.batch.accounts {
             owner.teller.learn(account);
         }
-        for (call, reply) in in_flight.replies {
-            self.answer(call, reply);
-        }
+        self.landed(life);
         self.to(life, 0, 2, Event::EngineWork);
         self.to(life, 0, 3, Event::RelayTurn);
     }

@@ -1,14 +1,17 @@
-//! The owner's loop: what has gathered is decided, written with one statement, and answered after its commit.
+//! The owner's loop: what comes is decided, written with one statement a batch, and answered after its commit.
 //!
-//! One statement is in flight at a time and the next batch gathers in the queue meanwhile, so no batch ever rests on one
-//! that is not known to be durable, and memory is never ahead of the journal when the loop waits. A failed or unknown
-//! commit ends the loop: its callers' replies are dropped (unknown), the state is thrown away, and the service begins
-//! again from the journal.
+//! One statement is in flight at a time and the next batch is decided meanwhile ([`Pipeline`]), so that processor and database work
+//! at the same time. Memory is ahead of the journal then, and so the loop settles (waits until all is stored) before it
+//! projects, forgets, or asks the journal about old ids. A failed or unknown commit ends the loop: the replies of all that was
+//! decided are dropped (unknown), the state is thrown away, and the service begins again from the journal.
+
+use std::task::Poll;
 
 use ferrex_engine_client::Submission;
 use ferrex_engine_core::{Action, Answer, Balance, Batch, Engine, OrderReport};
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_runtime::kill;
+use futures::future::{BoxFuture, FutureExt as _};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
@@ -17,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Error;
 use crate::gather::Patience;
 use crate::lease::Kept;
+use crate::pipeline::{Due, Pipeline};
 use crate::projector::Projector;
 use crate::relay::Relay;
 use crate::shared::{Role, Shared};
@@ -33,18 +37,30 @@ enum Reply {
     Holds(oneshot::Sender<Vec<HoldId>>, Vec<HoldId>),
 }
 
+/// A statement that has succeeded.
+struct Written {
+    connection: PgConnection,
+    /// Rows that were appended after row `previous`, and how long that took.
+    appended: Option<(u64, Batch, Duration)>,
+}
+
+/// The statement that is on its way. Dropped, it may succeed or not.
+type Flight = BoxFuture<'static, Result<Written, Error>>;
+
 pub(crate) struct Owner<'a> {
     shared: &'a Shared,
     engine: Engine,
-    connection: PgConnection,
+    /// Absent while a statement is on its way.
+    connection: Option<PgConnection>,
+    flight: Option<Flight>,
     epoch: u64,
     lease: Kept,
     lock_held: bool,
     projector: Projector,
     relay: Option<Relay>,
     gathered: Vec<Submission>,
-    batch: Batch,
-    replies: Vec<Reply>,
+    batch_max: usize,
+    pipeline: Pipeline<Reply>,
     patience: Patience,
 }
 
@@ -73,15 +89,16 @@ impl<'a> Owner<'a> {
         Ok(Self {
             projector: Projector::new(shared.clone(), projected),
             shared,
+            pipeline: Pipeline::new(engine.sequence()),
             engine,
-            connection,
+            connection: Some(connection),
+            flight: None,
             epoch: lease.epoch,
             lease: kept,
             lock_held,
             relay,
             gathered: Vec::new(),
-            batch: Batch::default(),
-            replies: Vec::new(),
+            batch_max: shared.config.batch_max.max(1),
             patience: Patience::default(),
         })
     }
@@ -94,82 +111,80 @@ impl<'a> Owner<'a> {
     ) -> Result<(), Error> {
         let mut tick = interval(self.shared.config.projection());
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let batch_max = self.shared.config.batch_max.max(1);
         loop {
+            let room = self.room();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return self.hand_over(submissions).await,
                 () = self.lease.lost() => return Err(Error::LeaseLost { epoch: self.epoch }),
-                written = self.projector.written() => self.projection_written(written?),
+                written = landed(&mut self.flight) => {
+                    let replies = self.landed(written?);
+                    self.go_on(replies, submissions).await?;
+                }
+                written = self.projector.written() => {
+                    let reached = written?;
+                    self.settle().await?;
+                    self.projection_written(reached);
+                }
                 _ = tick.tick() => self.tick().await?,
-                count = submissions.recv_many(&mut self.gathered, batch_max) => {
+                count = submissions.recv_many(&mut self.gathered, room), if room > 0 => {
                     if count == 0 {
                         return self.hand_over(submissions).await;
                     }
-                    self.gather(submissions, batch_max).await;
-                    self.process().await?;
+                    self.decide_gathered().await?;
+                    self.go_on(Vec::new(), submissions).await?;
                 }
             }
         }
     }
 
-    /// Lets callers run that were answered a moment ago, and takes what they send.
-    async fn gather(&mut self, submissions: &mut mpsc::Receiver<Submission>, batch_max: usize) {
-        let before = self.gathered.len();
-        let Some(wait) = self.patience.wait(before, batch_max) else {
-            return;
+    /// How many more submissions the next batch takes.
+    const fn room(&self) -> usize {
+        self.batch_max.saturating_sub(self.pipeline.waiting())
+    }
+
+    /// Sends what is decided, unless a statement is on its way, and answers those whose statement has landed. They are answered
+    /// last, while the database is at work; or first, and what they send then is decided too, where that pays.
+    async fn go_on(
+        &mut self,
+        replies: Vec<Reply>,
+        submissions: &mut mpsc::Receiver<Submission>,
+    ) -> Result<(), Error> {
+        let before = self.pipeline.waiting();
+        if self.flight.is_some() || before == 0 {
+            answer(replies);
+            return Ok(());
+        }
+        let Some(wait) = self.patience.wait(before, self.batch_max) else {
+            self.send().await;
+            answer(replies);
+            return Ok(());
         };
+        answer(replies);
         let began = Instant::now();
-        while self.gathered.len() < wait.until_gathered && began.elapsed() < wait.at_most {
+        while self.pipeline.waiting() < wait.until_gathered && began.elapsed() < wait.at_most {
             // A timer is too coarse for a part of a commit.
             tokio::task::yield_now().await;
-            while self.gathered.len() < wait.until_gathered
+            while self.gathered.len() < self.room()
                 && let Ok(submission) = submissions.try_recv()
             {
                 self.gathered.push(submission);
             }
+            self.decide_gathered().await?;
         }
-        self.patience.waited(&wait, before, self.gathered.len());
+        self.patience.waited(&wait, before, self.pipeline.waiting());
+        self.send().await;
+        Ok(())
     }
 
-    /// Decides all that was gathered, commits it, answers.
-    async fn process(&mut self) -> Result<(), Error> {
+    /// Decides all that was gathered.
+    async fn decide_gathered(&mut self) -> Result<(), Error> {
+        self.look_up().await?;
         let mut gathered = std::mem::take(&mut self.gathered);
-        self.look_up(&gathered).await?;
-        let previous = self.engine.sequence();
         for submission in gathered.drain(..) {
             self.decide(submission);
         }
         self.gathered = gathered;
-        if !self.batch.is_empty() {
-            kill::point("engine.before_append");
-            let started = Instant::now();
-            store::append(
-                &mut self.connection,
-                self.epoch,
-                previous,
-                self.engine.shard(),
-                &self.batch,
-            )
-            .await?;
-            let took = started.elapsed();
-            self.patience.committed(self.replies.len(), took);
-            metrics::histogram!("engine_commit_seconds").record(took);
-            metrics::histogram!("engine_batch_rows")
-                .record(u32::try_from(self.batch.rows.len()).unwrap_or(u32::MAX));
-            kill::point("engine.after_append");
-            if let Some(relay) = &self.relay {
-                relay.offer(previous, std::mem::take(&mut self.batch));
-            }
-            self.batch.clear();
-        } else if self.shows_anything() {
-            // Nothing was written that would have shown that this is still the owner, and the lease does not show it
-            // either: a standby takes the ledger at once when this connection is gone.
-            if !store::is_epoch(&mut self.connection, self.epoch).await? {
-                return Err(Error::LeaseLost { epoch: self.epoch });
-            }
-        }
-        self.answer();
         Ok(())
     }
 
@@ -178,47 +193,89 @@ impl<'a> Owner<'a> {
             // Nobody waits any more, for whom the outcome is unknown: not to do it is one of its two sides.
             Submission::Command { reply, .. } if reply.is_closed() => {}
             Submission::Command { command, reply } => {
-                let before = self.batch.rows.len();
-                let outcome = self.engine.apply(&command, &mut self.batch);
+                let batch = self.pipeline.batch();
+                let before = batch.rows.len();
+                let outcome = self.engine.apply(&command, batch);
                 let order = match command.action {
-                    Action::PlaceOrder(_) => OrderReport::read(&self.batch.rows[before..]),
+                    Action::PlaceOrder(_) => OrderReport::read(&batch.rows[before..]),
                     _ => None,
                 };
-                self.replies.push(Reply::Answer(reply, Answer { outcome, order }));
+                let answer = Answer { outcome, order };
+                self.pipeline.reply(Reply::Answer(reply, answer), false);
             }
             Submission::Balances { owner, reply } => {
-                self.replies
-                    .push(Reply::Balances(reply, self.engine.balances(&owner)));
+                let balances = self.engine.balances(&owner);
+                self.pipeline.reply(Reply::Balances(reply, balances), true);
             }
             Submission::ExpiredHolds { now, limit, reply } => {
-                self.replies
-                    .push(Reply::Holds(reply, self.engine.expired_holds(now, limit)));
+                let holds = self.engine.expired_holds(now, limit);
+                self.pipeline.reply(Reply::Holds(reply, holds), true);
             }
         }
     }
 
-    /// Whether a reply tells what is in memory.
-    fn shows_anything(&self) -> bool {
-        let shows = |reply: &Reply| matches!(reply, Reply::Balances(..) | Reply::Holds(..));
-        self.replies.iter().any(shows)
+    /// Puts what is due on its way, if anything is.
+    async fn send(&mut self) {
+        let Some(due) = self.pipeline.due() else {
+            return;
+        };
+        if due == Due::Nothing {
+            answer(self.pipeline.landed());
+            return;
+        }
+        let connection = self
+            .connection
+            .take()
+            .expect("nothing is due while a statement is on its way");
+        let mut flight = write(connection, self.epoch, self.engine.shard(), due).boxed();
+        // It leaves at once, and not when this task waits the next time.
+        self.flight = Some(match futures::poll!(&mut flight) {
+            Poll::Pending => flight,
+            Poll::Ready(written) => std::future::ready(written).boxed(),
+        });
     }
 
-    /// Nobody else has written up to here: the commit, or the epoch that was read, came after what memory rests on.
-    fn answer(&mut self) {
-        for reply in self.replies.drain(..) {
-            // A caller that has gone needs no answer.
-            match reply {
-                Reply::Answer(reply, answer) => drop(reply.send(answer)),
-                Reply::Balances(reply, balances) => drop(reply.send(balances)),
-                Reply::Holds(reply, holds) => drop(reply.send(holds)),
+    /// Takes what a statement has stored, or shown to be true: nobody else has written up to there. Returns who may be answered.
+    fn landed(&mut self, written: Written) -> Vec<Reply> {
+        let Written { connection, appended } = written;
+        (self.connection, self.flight) = (Some(connection), None);
+        let replies = self.pipeline.landed();
+        if let Some((previous, batch, took)) = appended {
+            self.patience.committed(replies.len(), took);
+            metrics::histogram!("engine_commit_seconds").record(took);
+            metrics::histogram!("engine_batch_rows")
+                .record(u32::try_from(batch.rows.len()).unwrap_or(u32::MAX));
+            kill::point("engine.after_append");
+            if let Some(relay) = &self.relay {
+                relay.offer(previous, batch);
             }
         }
+        replies
+    }
+
+    /// Has all that was decided stored and answered, so that memory is what the journal has.
+    async fn settle(&mut self) -> Result<(), Error> {
+        while !self.pipeline.is_settled() {
+            if self.flight.is_some() {
+                let written = landed(&mut self.flight).await?;
+                answer(self.landed(written));
+            } else {
+                self.send().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection, once all is settled.
+    async fn settled(&mut self) -> Result<&mut PgConnection, Error> {
+        self.settle().await?;
+        Ok(self.connection.as_mut().expect("no statement is on its way"))
     }
 
     /// Asks the journal about ids that are older than the window.
-    async fn look_up(&mut self, gathered: &[Submission]) -> Result<(), Error> {
+    async fn look_up(&mut self) -> Result<(), Error> {
         let (mut commands, mut holds): (Vec<CommandId>, Vec<HoldId>) = (Vec::new(), Vec::new());
-        for submission in gathered {
+        for submission in &self.gathered {
             if let Submission::Command { command, .. } = submission {
                 if self.engine.needs_lookup(command.id) {
                     commands.push(command.id);
@@ -228,12 +285,12 @@ impl<'a> Owner<'a> {
         }
         if !commands.is_empty() {
             metrics::counter!("engine_lookups_total").increment(commands.len() as u64);
-            for (id, known) in store::known_by_id(&mut self.connection, &commands).await? {
+            for (id, known) in store::known_by_id(self.settled().await?, &commands).await? {
                 self.engine.remember(id, known);
             }
         }
         if !holds.is_empty() {
-            for (hold, account) in store::closed_holds_by_id(&mut self.connection, &holds).await? {
+            for (hold, account) in store::closed_holds_by_id(self.settled().await?, &holds).await? {
                 self.engine.remember_closed(hold, account);
             }
         }
@@ -242,9 +299,12 @@ impl<'a> Owner<'a> {
 
     async fn tick(&mut self) -> Result<(), Error> {
         if !self.lock_held {
-            self.lock_held = store::hold_lock(&mut self.connection).await?;
+            self.lock_held = store::hold_lock(self.settled().await?).await?;
         }
-        self.projector.start_when_due(&mut self.engine);
+        if self.projector.is_due(self.engine.sequence()) {
+            self.settle().await?;
+            self.projector.start(&mut self.engine);
+        }
         metrics::gauge!("engine_accounts").set(gauge(self.engine.ledger().account_count()));
         metrics::gauge!("engine_open_holds").set(gauge(self.engine.ledger().hold_count()));
         metrics::gauge!("engine_known_commands").set(gauge(self.engine.known_count()));
@@ -262,23 +322,63 @@ impl<'a> Owner<'a> {
     /// Answers what is queued, gives the lease up, and leaves a fresh projection behind.
     async fn hand_over(mut self, submissions: &mut mpsc::Receiver<Submission>) -> Result<(), Error> {
         submissions.close();
-        let batch_max = self.shared.config.batch_max.max(1);
-        while submissions.recv_many(&mut self.gathered, batch_max).await > 0 {
-            self.process().await?;
+        self.settle().await?;
+        while submissions.recv_many(&mut self.gathered, self.batch_max).await > 0 {
+            self.decide_gathered().await?;
+            self.settle().await?;
         }
         self.shared.become_standby(None);
-        store::release_lease(&mut self.connection, self.epoch).await?;
+        let epoch = self.epoch;
+        store::release_lease(self.settled().await?, epoch).await?;
         tracing::info!(
             epoch = self.epoch,
             sequence = self.engine.sequence(),
             "gave the ledger up"
         );
         // The owner's lock goes with the connection.
-        let _ = self.connection.close().await;
+        if let Some(connection) = self.connection.take() {
+            let _ = connection.close().await;
+        }
         if let Ok(written) = timeout(LAST_PROJECTION, self.projector.finish(&mut self.engine)).await {
             written?;
         }
         Ok(())
+    }
+}
+
+/// The statement that is on its way, when it has succeeded; never, when there is none.
+async fn landed(flight: &mut Option<Flight>) -> Result<Written, Error> {
+    match flight {
+        None => std::future::pending().await,
+        Some(flight) => flight.await,
+    }
+}
+
+async fn write(mut connection: PgConnection, epoch: u64, shard: u16, due: Due) -> Result<Written, Error> {
+    let appended = match due {
+        Due::Append { previous, batch } => {
+            kill::point("engine.before_append");
+            let started = Instant::now();
+            store::append(&mut connection, epoch, previous, shard, &batch).await?;
+            Some((previous, batch, started.elapsed()))
+        }
+        // The lease does not show it either: a standby takes the ledger at once when this connection is gone.
+        Due::Confirm if !store::is_epoch(&mut connection, epoch).await? => {
+            return Err(Error::LeaseLost { epoch });
+        }
+        Due::Confirm | Due::Nothing => None,
+    };
+    Ok(Written { connection, appended })
+}
+
+fn answer(replies: Vec<Reply>) {
+    for reply in replies {
+        // A caller that has gone needs no answer.
+        match reply {
+            Reply::Answer(reply, answer) => drop(reply.send(answer)),
+            Reply::Balances(reply, balances) => drop(reply.send(balances)),
+            Reply::Holds(reply, holds) => drop(reply.send(holds)),
+        }
     }
 }
 

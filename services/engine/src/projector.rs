@@ -41,15 +41,14 @@ impl Projector {
         }
     }
 
-    /// Starts to write what has changed, unless the last projection is still being written or was a moment ago.
-    pub(crate) fn start_when_due(&mut self, engine: &mut Engine) {
-        if Instant::now() >= self.rests_until {
-            self.start(engine);
-        }
+    /// Whether there is something to write for an engine that is at row `sequence`, none is being written, and the last was not a
+    /// moment ago.
+    pub(crate) fn is_due(&self, sequence: u64) -> bool {
+        self.writing.is_none() && sequence != self.reached && Instant::now() >= self.rests_until
     }
 
-    /// Starts to write what has changed, unless a projection is being written. All of it is committed already.
-    fn start(&mut self, engine: &mut Engine) {
+    /// Starts to write what has changed, unless a projection is being written. All of it must be in the journal.
+    pub(crate) fn start(&mut self, engine: &mut Engine) {
         let to = engine.sequence();
         if self.writing.is_some() || to == self.reached {
             return;

@@ -9,6 +9,7 @@ use ferrex_engine_core::{AccountRow, Engine, JournalRow, Snapshot, SnapshotError
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
+use crate::beside::{Pace, blocking};
 use crate::shared::Shared;
 use crate::store::{self, StoredSnapshot};
 use crate::{Error, following, summaries};
@@ -42,7 +43,11 @@ pub enum Refused {
 }
 
 /// The engine as of the row that the projection has reached, with nothing marked as changed.
-pub(crate) async fn at_projection(shared: &Shared, connection: &mut PgConnection) -> Result<Engine, Error> {
+pub(crate) async fn at_projection(
+    shared: &Shared,
+    connection: &mut PgConnection,
+    pace: Pace,
+) -> Result<Engine, Error> {
     // What the last owner wrote in its last second, or a journal from before this was done.
     summaries::complete(connection).await;
     let (reached, end) = (
@@ -60,8 +65,11 @@ pub(crate) async fn at_projection(shared: &Shared, connection: &mut PgConnection
     let mut engine = from_snapshot(connection, shard, reached, end).await?;
     let (from, loaded) = (engine.sequence(), Instant::now());
     forget(shared, &mut engine);
-    let then = |engine: &mut Engine| forget(shared, engine);
-    let engine = replay(connection, shard, engine, reached, then).await?;
+    let then = {
+        let shared = shared.clone();
+        move |engine: &mut Engine| forget(&shared, engine)
+    };
+    let engine = replay(connection, shard, engine, reached, (pace, then)).await?;
     tracing::info!(
         rows = reached,
         from_snapshot = from,
@@ -115,7 +123,7 @@ pub(crate) async fn read(
     if stored.journal_id > end {
         return Ok(Err(Refused::AheadOfTheJournal { end }));
     }
-    let bytes = store::snapshot_bytes(connection, stored.id).await?;
+    let bytes = store::snapshot_bytes(connection, stored).await?;
     let snapshot = blocking(move || Snapshot::read(&bytes)).await;
     let snapshot = match snapshot {
         Ok(snapshot) => snapshot,
@@ -167,31 +175,20 @@ pub(crate) async fn replay(
     shard: u16,
     mut engine: Engine,
     end: u64,
-    then: impl Fn(&mut Engine),
+    (pace, then): (Pace, impl Fn(&mut Engine) + Clone + Send + 'static),
 ) -> Result<Engine, Error> {
     let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
     let mut next = read_page(connection, shard, (engine.sequence(), known), end).await?;
     while let Some(page) = next {
-        let upto = page.upto;
+        let (upto, then, begun) = (page.upto, then.clone(), Instant::now());
         let applying = blocking(move || {
             following::replay(&mut engine, &page.accounts, &page.rows)?;
+            then(&mut engine);
             Ok::<_, Error>(engine)
         });
         let (applied, read) = tokio::join!(applying, read_page(connection, shard, upto, end));
         (engine, next) = (applied?, read?);
-        then(&mut engine);
+        pace.rest(begun.elapsed()).await;
     }
     Ok(engine)
-}
-
-/// Runs what takes long where it holds nobody up.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only a runtime that is going away cancels it, and with it whoever waits here.
-            Err(_) => std::future::pending().await,
-        },
-    }
 }

@@ -12,6 +12,7 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::beside::{Pace, blocking};
 use crate::restart::{self, Refused};
 use crate::shared::{Role, Shared};
 use crate::store::StoredSnapshot;
@@ -75,7 +76,7 @@ async fn newest(shared: &Shared, reached: u64) -> Result<Option<StoredSnapshot>,
 
 async fn write(shared: &Shared, connection: &mut PgConnection, newest: u64) -> Result<(), Error> {
     let started = Instant::now();
-    let engine = restart::at_projection(shared, connection).await?;
+    let engine = restart::at_projection(shared, connection, Pace::Beside).await?;
     let row = engine.sequence();
     let last = store::last_row(&mut *connection, row).await?;
     let Some(last) = last.filter(|_| engine.is_between_commands()) else {
@@ -84,9 +85,9 @@ async fn write(shared: &Shared, connection: &mut PgConnection, newest: u64) -> R
             row: row.to_string(),
         });
     };
-    let bytes = restart::blocking(move || Engine::to_snapshot(&engine, last)).await;
+    let bytes = blocking(move || Engine::to_snapshot(&engine, last)).await;
     let shard = shared.config.shard;
-    if store::store_snapshot(connection, shard, row, &bytes, newest + 1, KEPT).await? {
+    if store::store_snapshot(connection, shard, row, (&bytes, Pace::Beside), newest + 1, KEPT).await? {
         metrics::gauge!("engine_snapshot_row").set(crate::owner::gauge(row));
         tracing::info!(
             row,

@@ -93,6 +93,16 @@ const BUGS: &[Bug] = &[
     ),
     Bug("engine.acks_before_commit", "an answer before its commit", 50),
     Bug(
+        "pipeline.repeats_overtake",
+        "a repeat is answered before the commit of what it repeats",
+        50,
+    ),
+    Bug(
+        "pipeline.taken_for_settled",
+        "what is not stored is projected",
+        50,
+    ),
+    Bug(
         "engine.unknown_commit_is_success",
         "a lost commit is answered as done",
         50,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::orders::parts_between;
 use super::{account_key, natural, stored};
 use crate::Error;
+use crate::beside::blocking;
 use crate::error::Doing as _;
 
 /// A row without what it has about a market or an order.
@@ -58,7 +59,8 @@ pub(crate) async fn rows_between(
            FROM journal WHERE id > {after} AND id <= {upto} ORDER BY id"
     );
     let copied = copy_out(connection, &query, "reading the journal").await?;
-    let mut rows = copied.rows(plain)?;
+    // Whoever waits for an answer on this thread does not wait for a page of rows.
+    let mut rows = blocking(move || copied.rows(plain)).await?;
     if rows.iter().any(|row| row.kind.is_trading()) {
         let mut parts = parts_between(connection, after, upto).await?.into_iter();
         for row in rows.iter_mut().filter(|row| row.kind.is_trading()) {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::projection::TOGETHER;
 use super::{natural, stored};
 use crate::Error;
+use crate::beside::blocking;
 use crate::error::Doing as _;
 
 /// The arrays of `append()` about orders. Prices, quantities and numbers are stored by their bit patterns.
@@ -69,9 +70,8 @@ pub(super) async fn parts_between(
         "SELECT id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details::text
            FROM journal_order WHERE id > {after} AND id <= {upto} ORDER BY id"
     );
-    copy_out(connection, &query, "reading the journal's orders")
-        .await?
-        .rows(part)
+    let copied = copy_out(connection, &query, "reading the journal's orders").await?;
+    blocking(move || copied.rows(part)).await
 }
 
 fn part(row: &mut CopiedRow<'_>) -> Result<(u64, OrderPart, Option<Box<Details>>), Error> {

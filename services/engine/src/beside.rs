@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(crate) enum Pace {
     /// What it can get: somebody waits for it.
     Full,
-    /// A third of the time, spread evenly: the owner and its database are at work on the same processors.
+    /// Half of the time, spread evenly: the owner and its database are at work on the same processors.
     Beside,
 }
 
@@ -15,7 +15,7 @@ impl Pace {
     /// Rests after a part of the work that took so long.
     pub(crate) async fn rest(self, took: Duration) {
         if self == Self::Beside {
-            tokio::time::sleep(took * 2).await;
+            tokio::time::sleep(took).await;
         }
     }
 }

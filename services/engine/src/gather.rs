@@ -1,4 +1,4 @@
-//! How long the owner's loop lets callers that were just answered come back before it takes the next batch.
+//! How long the owner's loop lets callers that were just answered come back before it sends the next batch.
 //!
 //! Callers that wait for one answer before they send the next command fall into two halves when nothing waits for them:
 //! one half's commands are being committed while the other half's gather, and each commit carries half of what it could.

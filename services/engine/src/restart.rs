@@ -5,13 +5,13 @@
 //! with none left the journal is replayed from its beginning, which takes long and is always right. The tables of the
 //! projection are for readers: no balance is ever taken from them.
 
-use ferrex_engine_core::{AccountRow, Engine, JournalRow, Snapshot, SnapshotError};
+use ferrex_engine_core::{Engine, JournalRow, Snapshot, SnapshotError};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use crate::beside::{Pace, blocking};
 use crate::shared::Shared;
-use crate::store::{self, StoredSnapshot};
+use crate::store::{self, Page, StoredSnapshot};
 use crate::{Error, following, summaries};
 
 /// How many journal rows are read at once. For each page the whole index is looked through, 11 ms of it for 10⁸ rows.
@@ -134,38 +134,14 @@ pub(crate) async fn read(
     Ok(fits.map(|()| snapshot))
 }
 
-/// Some rows that follow in the journal, and the accounts that they are the first to name.
-struct Page {
-    rows: Vec<JournalRow>,
-    accounts: Vec<AccountRow>,
-    /// The last row, and the last account that is known there.
-    upto: (u64, u32),
-}
-
-/// Reads what follows row `after`, where `known` accounts are known, up to row `end` at most; nothing when that is reached.
-async fn read_page(
-    connection: &mut PgConnection,
-    shard: u16,
-    (after, known): (u64, u32),
-    end: u64,
-) -> Result<Option<Page>, Error> {
+/// The rows that follow row `after`, up to row `end` at most; nothing when that is reached.
+async fn read_page(connection: &mut PgConnection, after: u64, end: u64) -> Result<Option<Page>, Error> {
     if after >= end {
         return Ok(None);
     }
-    let rows = store::rows_between(&mut *connection, after, end.min(after + PAGE)).await?;
-    let Some(last) = rows.last() else {
-        return Err(Error::Stored {
-            what: "the next row",
-            row: after.to_string(),
-        });
-    };
-    let upto = (last.id, following::highest_account(&rows).max(known));
-    let accounts = if upto.1 > known {
-        store::accounts_between(connection, shard, known, upto.1).await?
-    } else {
-        Vec::new()
-    };
-    Ok(Some(Page { rows, accounts, upto }))
+    store::page(connection, after, end.min(after + PAGE))
+        .await
+        .map(Some)
 }
 
 /// Applies the rows up to `end`; the next page is read while one is applied, and `then` is done after each. The engine then
@@ -177,18 +153,59 @@ pub(crate) async fn replay(
     end: u64,
     (pace, then): (Pace, impl Fn(&mut Engine) + Clone + Send + 'static),
 ) -> Result<Engine, Error> {
-    let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
-    let mut next = read_page(connection, shard, (engine.sequence(), known), end).await?;
+    let mut next = read_page(connection, engine.sequence(), end).await?;
     while let Some(page) = next {
-        let (upto, then, begun) = (page.upto, then.clone(), Instant::now());
-        let applying = blocking(move || {
-            following::replay(&mut engine, &page.accounts, &page.rows)?;
+        let begun = Instant::now();
+        let after = end.min(engine.sequence() + PAGE);
+        let (applied, read) = tokio::join!(
+            blocking(move || apply(engine, &page)),
+            read_page(connection, after, end)
+        );
+        next = read?;
+        engine = match applied? {
+            Applied::All(engine) => engine,
+            // Rare: the rows are the first to name accounts, which are read first.
+            Applied::Not(mut engine, rows, (known, highest)) => {
+                let accounts = store::accounts_between(&mut *connection, shard, known, highest).await?;
+                blocking(move || {
+                    following::replay(&mut engine, &accounts, &rows)?;
+                    Ok::<_, Error>(engine)
+                })
+                .await?
+            }
+        };
+        if engine.sequence() != after {
+            return Err(Error::Stored {
+                what: "the next row",
+                row: engine.sequence().to_string(),
+            });
+        }
+        let then = then.clone();
+        engine = blocking(move || {
             then(&mut engine);
-            Ok::<_, Error>(engine)
-        });
-        let (applied, read) = tokio::join!(applying, read_page(connection, shard, upto, end));
-        (engine, next) = (applied?, read?);
+            engine
+        })
+        .await;
         pace.rest(begun.elapsed()).await;
     }
     Ok(engine)
+}
+
+/// What became of a page.
+enum Applied {
+    All(Engine),
+    /// Nothing: its rows name accounts that are not there, from after the first number up to the second.
+    Not(Engine, Vec<JournalRow>, (u32, u32)),
+}
+
+/// Applies a page, unless it names accounts that are not there.
+fn apply(mut engine: Engine, page: &Page) -> Result<Applied, Error> {
+    let rows = page.rows()?;
+    let known = u32::try_from(engine.ledger().account_count()).unwrap_or(u32::MAX);
+    let highest = following::highest_account(&rows);
+    if highest > known {
+        return Ok(Applied::Not(engine, rows, (known, highest)));
+    }
+    following::replay(&mut engine, &[], &rows)?;
+    Ok(Applied::All(engine))
 }

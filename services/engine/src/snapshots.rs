@@ -52,9 +52,26 @@ async fn make(shared: &Shared) -> Result<(), Error> {
         return Ok(());
     }
     let mut connection = shared.db.own_connection().await?;
-    let made = write(shared, &mut connection, newest).await;
+    let end = store::last_id(&mut connection).await?;
+    let made = write(
+        shared,
+        &mut connection,
+        newest,
+        pace(bytes, end.saturating_sub(newest), rows),
+    )
+    .await;
     let _ = connection.close().await;
     made
+}
+
+/// How a snapshot is made when the last one has so many bytes, and the journal has grown by `grown` rows since, of the `due` after
+/// which it is wanted. A large state takes long, and one that is late is waited for by whoever restarts.
+const fn pace(bytes: u64, grown: u64, due: u64) -> Pace {
+    if bytes < PART && grown < due.saturating_mul(2) {
+        Pace::Beside
+    } else {
+        Pace::Full
+    }
 }
 
 /// By how many rows the journal must have grown since a snapshot of so many bytes before the next is written.
@@ -74,9 +91,9 @@ async fn newest(shared: &Shared, reached: u64) -> Result<Option<StoredSnapshot>,
     Ok(reached.max_by_key(|stored| stored.journal_id))
 }
 
-async fn write(shared: &Shared, connection: &mut PgConnection, newest: u64) -> Result<(), Error> {
+async fn write(shared: &Shared, connection: &mut PgConnection, newest: u64, pace: Pace) -> Result<(), Error> {
     let started = Instant::now();
-    let engine = restart::at_projection(shared, connection, Pace::Beside).await?;
+    let engine = restart::at_projection(shared, connection, pace).await?;
     let row = engine.sequence();
     let last = store::last_row(&mut *connection, row).await?;
     let Some(last) = last.filter(|_| engine.is_between_commands()) else {
@@ -87,7 +104,7 @@ async fn write(shared: &Shared, connection: &mut PgConnection, newest: u64) -> R
     };
     let bytes = blocking(move || Engine::to_snapshot(&engine, last)).await;
     let shard = shared.config.shard;
-    if store::store_snapshot(connection, shard, row, (&bytes, Pace::Beside), newest + 1, KEPT).await? {
+    if store::store_snapshot(connection, shard, row, (&bytes, pace), newest + 1, KEPT).await? {
         metrics::gauge!("engine_snapshot_row").set(crate::owner::gauge(row));
         tracing::info!(
             row,
@@ -144,6 +161,13 @@ mod tests {
             4_000,
             "the owner comes second"
         );
+    }
+
+    #[test]
+    fn a_large_state_and_a_late_snapshot_are_made_at_full_pace() {
+        assert_eq!(pace(PART - 1, 1_999, 1_000), Pace::Beside);
+        assert_eq!(pace(PART - 1, 2_000, 1_000), Pace::Full);
+        assert_eq!(pace(PART, 1_000, 1_000), Pace::Full);
     }
 
     #[test]

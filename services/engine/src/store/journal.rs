@@ -1,11 +1,11 @@
 use ferrex_engine_core::{AccountRow, JournalRow, Known, RowKind};
 use ferrex_ids::{CommandId, HoldId};
-use ferrex_postgres::{CopiedRow, copy_out, present};
+use ferrex_postgres::{Copied, CopiedRow, copy_out, present};
 use ferrex_time::from_micros;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
-use super::orders::parts_between;
+use super::orders::{part, parts_between};
 use super::{account_key, natural, stored};
 use crate::Error;
 use crate::beside::blocking;
@@ -47,22 +47,17 @@ pub(crate) async fn last_id(db: impl PgExecutor<'_>) -> Result<u64, Error> {
     natural(id, "last_id", "head")
 }
 
-/// The rows after `after` up to `upto`, in order. Only for a connection of one's own, which an error leaves in no state to go on with.
-pub(crate) async fn rows_between(
-    connection: &mut PgConnection,
-    after: u64,
-    upto: u64,
-) -> Result<Vec<JournalRow>, Error> {
-    // Both bounds, so that the BRIN index gives a few pages and not all that follow.
-    let query = format!(
-        "SELECT id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold, expires_at
-           FROM journal WHERE id > {after} AND id <= {upto} ORDER BY id"
-    );
-    let copied = copy_out(connection, &query, "reading the journal").await?;
-    // Whoever waits for an answer on this thread does not wait for a page of rows.
-    let mut rows = blocking(move || copied.rows(plain)).await?;
-    if rows.iter().any(|row| row.kind.is_trading()) {
-        let mut parts = parts_between(connection, after, upto).await?.into_iter();
+/// Rows of the journal as they came from the database.
+pub(crate) struct Page {
+    rows: Copied,
+    parts: Copied,
+}
+
+impl Page {
+    /// Reads the rows, which takes a while: not where somebody waits.
+    pub(crate) fn rows(&self) -> Result<Vec<JournalRow>, Error> {
+        let mut rows = self.rows.rows(plain)?;
+        let mut parts = self.parts.rows(part)?.into_iter();
         for row in rows.iter_mut().filter(|row| row.kind.is_trading()) {
             let (id, part, details) = parts.next().ok_or_else(|| stored("journal_order", row.id))?;
             if id != row.id {
@@ -70,8 +65,31 @@ pub(crate) async fn rows_between(
             }
             (row.order, row.details) = (Some(part), details);
         }
+        Ok(rows)
     }
-    Ok(rows)
+}
+
+/// The rows after `after` up to `upto`, in order. Only for a connection of one's own, which an error leaves in no state to go on with.
+pub(crate) async fn page(connection: &mut PgConnection, after: u64, upto: u64) -> Result<Page, Error> {
+    // Both bounds, so that the BRIN index gives a few pages and not all that follow.
+    let rows = format!(
+        "SELECT id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold, expires_at
+           FROM journal WHERE id > {after} AND id <= {upto} ORDER BY id"
+    );
+    Ok(Page {
+        rows: copy_out(connection, &rows, "reading the journal").await?,
+        parts: parts_between(connection, after, upto).await?,
+    })
+}
+
+/// As [`page`], read.
+pub(crate) async fn rows_between(
+    connection: &mut PgConnection,
+    after: u64,
+    upto: u64,
+) -> Result<Vec<JournalRow>, Error> {
+    let page = page(connection, after, upto).await?;
+    blocking(move || page.rows()).await
 }
 
 /// Brings the BRIN indexes of the journal up to its end. True when there was too much of it for one statement.

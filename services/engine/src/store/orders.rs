@@ -3,7 +3,7 @@
 use ferrex_engine_core::{
     Details, JournalRow, MarketId, MarketView, OrderChanges, OrderFlags, OrderNo, OrderPart, OrderState,
 };
-use ferrex_postgres::{CopiedRow, PgU128, column_of, copy_out};
+use ferrex_postgres::{Copied, CopiedRow, PgU128, column_of, copy_out};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -11,7 +11,6 @@ use uuid::Uuid;
 use super::projection::TOGETHER;
 use super::{natural, stored};
 use crate::Error;
-use crate::beside::blocking;
 use crate::error::Doing as _;
 
 /// The arrays of `append()` about orders. Prices, quantities and numbers are stored by their bit patterns.
@@ -59,22 +58,22 @@ impl Parts {
     }
 }
 
-/// What rows after `after` up to `upto` have about markets and orders, each with the id of its row, in order. Only for a connection
-/// of one's own, which an error leaves in no state to go on with.
+/// What rows after `after` up to `upto` have about markets and orders, in order, to be read by [`part`]. Only for a connection of
+/// one's own, which an error leaves in no state to go on with.
 pub(super) async fn parts_between(
     connection: &mut PgConnection,
     after: u64,
     upto: u64,
-) -> Result<Vec<(u64, OrderPart, Option<Box<Details>>)>, Error> {
+) -> Result<Copied, Error> {
     let query = format!(
         "SELECT id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details::text
            FROM journal_order WHERE id > {after} AND id <= {upto} ORDER BY id"
     );
-    let copied = copy_out(connection, &query, "reading the journal's orders").await?;
-    blocking(move || copied.rows(part)).await
+    Ok(copy_out(connection, &query, "reading the journal's orders").await?)
 }
 
-fn part(row: &mut CopiedRow<'_>) -> Result<(u64, OrderPart, Option<Box<Details>>), Error> {
+/// Such a part, with the id of its row.
+pub(super) fn part(row: &mut CopiedRow<'_>) -> Result<(u64, OrderPart, Option<Box<Details>>), Error> {
     let id = row.i64()?;
     let part = OrderPart {
         market: MarketId(natural(row.i32()?, "market", id)?),

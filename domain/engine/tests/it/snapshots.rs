@@ -1,7 +1,10 @@
 //! Snapshots: they lead to the same state and the same future, and nothing else is taken for one.
 
-use ferrex_engine_core::{Engine, LastRow, Snapshot, SnapshotError};
+use ferrex_engine_core::{AccountRow, Engine, LastRow, ReplayError, Restore, Snapshot, SnapshotError};
+use ferrex_ledger::{Account, AccountKey, Owner};
+use ferrex_money::AssetId;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::generator::{Random, Stream};
 use crate::support::{Desk, SIZES};
@@ -46,6 +49,42 @@ fn a_snapshot_is_read_back_to_the_bit() {
         assert_eq!(read.engine.window_start(), desk.engine.window_start());
         assert_eq!(read.engine.to_snapshot(read.last), bytes);
     }
+}
+
+/// So large that the checksum is looked at, and the two tables of accounts are filled, on a thread beside.
+#[test]
+fn h059_a_large_snapshot_is_read_as_a_small_one_and_refused_as_one() {
+    const ACCOUNTS: u32 = 200_000;
+    let owner = |number: u32| Uuid::from_u128(u128::from(number % (ACCOUNTS / 2)));
+    let key = |number: u32| AccountKey {
+        account: Account::wallet(owner(number)),
+        asset: AssetId(1 + number / (ACCOUNTS / 2)),
+    };
+    let mut restore = Restore::new(0, ferrex_time::from_micros(0));
+    let accounts = (0..ACCOUNTS).map(|number| {
+        let (id, shard, key) = (number + 1, 0, key(number));
+        Ok::<_, ReplayError>((AccountRow { id, shard, key }, 0, 0))
+    });
+    restore.accounts(accounts).unwrap();
+    let engine = restore.finish(1).unwrap();
+    let last = LastRow {
+        id: 1,
+        command: ferrex_ids::CommandId::from_uuid(Uuid::from_u128(1)),
+        fingerprint: 1,
+    };
+    let mut bytes = engine.to_snapshot(last);
+    assert!(bytes.len() > 4 << 20, "{} bytes", bytes.len());
+    let read = Snapshot::read(&bytes).unwrap();
+    assert_eq!(read.engine.state_hash(), engine.state_hash());
+    for number in (0..ACCOUNTS).step_by(9_973) {
+        let theirs = read.engine.balances(&Owner::User(owner(number)));
+        let keys: Vec<AccountKey> = theirs.iter().map(|balance| balance.key).collect();
+        let other = (number + ACCOUNTS / 2) % ACCOUNTS;
+        assert_eq!(keys, [key(number.min(other)), key(number.max(other))]);
+    }
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x10;
+    assert_eq!(Snapshot::read(&bytes).unwrap_err(), SnapshotError::Checksum);
 }
 
 /// Every thousand commands the replica, and once in a while the deciding engine itself, is replaced by what a snapshot of it

@@ -61,7 +61,7 @@ pub(crate) async fn snapshot_bytes(
     Ok(bytes)
 }
 
-/// Stores a snapshot, unless one of `not_after` rows or more is there already, and deletes all but the `keep` newest.
+/// Stores a snapshot at a pace, unless one of `not_after` rows or more is there already, and deletes all but the `keep` newest.
 pub(crate) async fn store_snapshot(
     connection: &mut PgConnection,
     shard: u16,

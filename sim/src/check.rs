@@ -252,7 +252,7 @@ impl World {
         let hash = engine.state_hash();
         for place in 0..2 {
             let live = match &self.engines[place].role {
-                crate::engine::Role::Owner(owner) if owner.is_settled() => &owner.engine,
+                crate::engine::Role::Owner(owner) if owner.pipeline.is_settled() => &owner.engine,
                 _ => continue,
             };
             let same = live.sequence() != engine.sequence() || live.state_hash() == hash;

@@ -30,7 +30,7 @@ impl World {
         let Some(owner) = owner else {
             return Some("nobody owns the ledger".to_owned());
         };
-        if !owner.is_settled() || !owner.gathered.is_empty() {
+        if !owner.pipeline.is_settled() || !owner.gathered.is_empty() {
             return Some("the engine is at work".to_owned());
         }
         let flows = restless(&self.transfers)

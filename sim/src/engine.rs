@@ -204,7 +204,7 @@ impl World {
             owner.valid_until = now + LEASE;
             let to = owner.engine.sequence();
             // Only what is committed is projected, and one projection is written at a time.
-            if owner.is_settled() && owner.writing.is_none() && to != owner.projected {
+            if owner.pipeline.is_settled() && owner.writing.is_none() && to != owner.projected {
                 owner.writing = Some(Projected {
                     from: owner.projected,
                     to,
@@ -225,7 +225,7 @@ impl World {
         let Some(writing) = owner.writing.clone() else {
             return;
         };
-        if !owner.is_settled() {
+        if !owner.pipeline.is_settled() {
             self.to(life, 1, 10, Event::Project);
             return;
         }

@@ -67,11 +67,6 @@ impl Owner {
         }
     }
 
-    /// Whether memory is what the journal has.
-    pub fn is_settled(&self) -> bool {
-        self.pipeline.is_settled()
-    }
-
     /// Whether the journal must be asked before what was gathered is decided.
     fn must_look_up(&self) -> bool {
         self.gathered.iter().any(|(ask, _)| {
@@ -122,7 +117,7 @@ impl World {
         let away = self.fate() == Fate::Lost;
         let Some(owner) = self.owner(life) else { return };
         // The journal is asked when all is stored.
-        if owner.is_settled() || !owner.must_look_up() {
+        if owner.pipeline.is_settled() || !owner.must_look_up() {
             let gathered = std::mem::take(&mut owner.gathered);
             if !self.look_up(life, &gathered, away) {
                 return;

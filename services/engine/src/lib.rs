@@ -19,8 +19,9 @@
 //!   the state is thrown away and loaded again, under a new epoch. Without the database nothing is answered. Without the
 //!   bus events wait in the journal. A journal that cannot be replayed stops it for good: halting beats guessing.
 //!
-//! Where to look: `owner.rs` is the loop, `pipeline.rs` what it has decided and not answered, `standby.rs` following and taking over, `snapshots.rs` what makes snapshots, `store/` the SQL, `relay.rs` the events,
-//! `audit.rs` the reader for the independent audit.
+//! Where to look: `owner.rs` is the loop, `pipeline.rs` what it has decided and not answered, `standby.rs` following and taking
+//! over, `snapshots.rs` what makes snapshots, `store/` the SQL, `relay.rs` the events, `audit.rs` the reader for the
+//! independent audit.
 //!
 //! To add a kind of command: 1. its variant of `Action` and its rows in `domain/engine`, 2. where its rows have columns of their
 //! own, a table beside `journal` with the same ids, as `journal_order` (`store/orders.rs`), 3. its part in the projection.

@@ -78,11 +78,6 @@ impl<R> Pipeline<R> {
         self.stored
     }
 
-    /// Whether a statement is on its way.
-    pub const fn is_in_flight(&self) -> bool {
-        self.in_flight.is_some()
-    }
-
     /// Whether all is stored and answered. Only then may changes be projected, and answers be forgotten because the journal has them.
     pub fn is_settled(&self) -> bool {
         self.in_flight.is_none() && self.replies.is_empty() || planted!("pipeline.taken_for_settled")
@@ -92,7 +87,7 @@ impl<R> Pipeline<R> {
     pub fn due(&mut self) -> Option<Due> {
         let repeats = self.next.is_empty() && !self.shows;
         let overtakes = repeats && planted!("pipeline.repeats_overtake");
-        if self.replies.is_empty() || self.is_in_flight() && !overtakes {
+        if self.replies.is_empty() || self.in_flight.is_some() && !overtakes {
             return None;
         }
         let batch = std::mem::take(&mut self.next);
@@ -130,32 +125,24 @@ impl<R> Pipeline<R> {
 
 #[cfg(test)]
 mod tests {
-    use ferrex_engine_core::{JournalRow, RowKind};
-    use ferrex_ids::CommandId;
+    use ferrex_engine_core::{Action, Command, Engine, Reason, Step as Effect};
+    use ferrex_ids::{CommandId, HoldId};
     use proptest::prelude::*;
     use uuid::Uuid;
 
     use super::*;
 
-    fn row(id: u64) -> JournalRow {
-        JournalRow {
-            id,
-            command: CommandId::from_uuid(Uuid::from_u128(id.into())),
-            fingerprint: 0,
+    /// A command whose refusal is one row.
+    fn refused(number: u64) -> Command {
+        let id = Uuid::from_u128(number.into());
+        Command {
+            id: CommandId::from_uuid(id),
             at: ferrex_time::from_micros(0),
-            reason: 1,
-            reference: Uuid::nil(),
-            kind: RowKind::Refused,
-            debit: 0,
-            credit: 0,
-            asset: 0,
-            amount: 0,
-            hold: None,
-            expires_at: None,
-            refusal: 1,
-            last: true,
-            order: None,
-            details: None,
+            reason: Reason::Transfer,
+            reference: id,
+            action: Action::Transfer(vec![Effect::Void {
+                hold: HoldId::from_uuid(id),
+            }]),
         }
     }
 
@@ -212,7 +199,7 @@ mod tests {
     proptest! {
         #[test]
         fn an_answer_waits_for_all_that_it_rests_on(steps in proptest::collection::vec(step(), 0..60)) {
-            let (mut pipeline, mut model) = (Pipeline::new(0), Model::default());
+            let (mut engine, mut pipeline, mut model) = (Engine::new(0), Pipeline::new(0), Model::default());
             // Of what has not been sent.
             let mut shows = false;
             for step in steps {
@@ -220,7 +207,7 @@ mod tests {
                     Step::Decide { rows, shows: tells } => {
                         for _ in 0..rows {
                             model.end += 1;
-                            pipeline.batch().rows.push(row(model.end));
+                            engine.apply(&refused(model.end), pipeline.batch());
                         }
                         pipeline.reply(model.decided.len(), tells);
                         model.decided.push(model.end);

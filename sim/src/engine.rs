@@ -2,7 +2,7 @@
 //! follower ([`Following`]) and the choice of a snapshot are the product's; the loop around them is modelled.
 
 use ferrex_engine::following::{self, Following};
-use ferrex_engine_core::{Engine, Snapshot};
+use ferrex_engine_core::{Engine, Frozen, Snapshot};
 use ferrex_planted::planted;
 
 use crate::event::{Event, Life, Proc};
@@ -200,6 +200,8 @@ impl World {
         if self.ledger.lock.is_none() {
             self.ledger.lock = Some(life);
         }
+        let newest = self.ledger.snapshots.last().map_or(0, |(row, _)| *row);
+        let snapshot_due = newest + SNAPSHOT_ROWS;
         if let Some(owner) = self.owner(life) {
             owner.valid_until = now + LEASE;
             let to = owner.engine.sequence();
@@ -211,10 +213,11 @@ impl World {
                     changes: owner.engine.drain_changes(),
                     orders: owner.engine.drain_order_changes(),
                 });
+                // It is stored when the projection has reached it.
+                owner.frozen = (to >= snapshot_due).then(|| owner.engine.freeze());
                 self.to(life, 1, 20, Event::Project);
             }
         }
-        self.make_snapshot();
     }
 
     /// The projection arrives.
@@ -242,29 +245,24 @@ impl World {
                     owner.projected = writing.to;
                     owner.writing = None;
                     owner.engine.forget_before(from, COMMANDS_MAX);
+                    if let Some(state) = owner.frozen.take() {
+                        self.store_snapshot(&state);
+                    }
                 }
             }
         }
     }
 
-    fn make_snapshot(&mut self) {
-        let reached = self.ledger.projection.reached;
-        let newest = self.ledger.snapshots.last().map_or(0, |(row, _)| *row);
-        if reached < newest + SNAPSHOT_ROWS {
-            return;
-        }
-        let Some(engine) = self.at_projection() else {
-            return;
-        };
-        let Some(last) = self
-            .ledger
-            .last_row(engine.sequence())
-            .filter(|_| engine.is_between_commands())
-        else {
+    fn store_snapshot(&mut self, state: &Frozen) {
+        let row = state.sequence();
+        let Some(last) = self.ledger.last_row(row) else {
+            self.violate("I15", || {
+                format!("a snapshot of row {row}, which does not end a command")
+            });
             return;
         };
-        self.say(|| format!("a snapshot of row {reached}"));
-        self.ledger.snapshots.push((reached, engine.to_snapshot(last)));
+        self.say(|| format!("a snapshot of row {row}"));
+        self.ledger.snapshots.push((row, state.to_snapshot(last)));
         if self.ledger.snapshots.len() > SNAPSHOTS {
             self.ledger.snapshots.remove(0);
         }

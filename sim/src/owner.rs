@@ -3,7 +3,7 @@
 
 use ferrex_engine::pipeline::{Due, Pipeline};
 use ferrex_engine::telling::Teller;
-use ferrex_engine_core::{Batch, Engine, Outcome};
+use ferrex_engine_core::{Batch, Engine, Frozen, Outcome};
 use ferrex_planted::planted;
 
 use crate::engine::Sent;
@@ -33,6 +33,8 @@ pub struct Owner {
     pub projected: u64,
     /// The projection that is being written.
     pub writing: Option<Projected>,
+    /// The state as of that projection, when a snapshot is due.
+    pub frozen: Option<Frozen>,
     /// What has not been decided.
     pub gathered: Vec<(Ask, u64)>,
     /// What has been decided and not answered, each with its call.
@@ -58,6 +60,7 @@ impl Owner {
             valid_until,
             projected,
             writing: None,
+            frozen: None,
             gathered: Vec::new(),
             in_flight: None,
             told: None,

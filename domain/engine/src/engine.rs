@@ -3,16 +3,12 @@ use ferrex_ledger::{AccountId, AccountKey, Changes, Ledger, Normal, Owner};
 use ferrex_money::{Amount, AssetId};
 use ferrex_planted::planted;
 use ferrex_time::{Timestamp, from_micros};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::fingerprint;
 use crate::known::{Known, Window, lowest_id_at};
 use crate::orders::{self, Trading};
 use crate::{AccountRow, Action, Balance, Batch, Command, JournalRow, Outcome, Refusal, Rest, RowKind, Step};
-
-/// So many bytes of accounts are hashed at once: a few at a time take longer to hand over than to hash.
-const HASHED_TOGETHER: usize = 4_096;
 
 /// The most steps a command may have.
 pub const STEPS_MAX: usize = 64;
@@ -310,43 +306,6 @@ impl Engine {
     /// Whether the last row replayed ended its command.
     pub const fn is_between_commands(&self) -> bool {
         self.unfinished.is_none()
-    }
-
-    /// SHA-256 over accounts with their balances in the order of opening, over open holds by id, and over markets with their
-    /// queues, where there are any: equal states, equal hashes. It is stored in snapshots and never changes.
-    pub fn state_hash(&self) -> [u8; 32] {
-        let (mut hash, mut bytes) = (Sha256::new(), Vec::new());
-        for (key, state) in self.ledger.accounts() {
-            let owner = match key.account.owner {
-                Owner::House => Uuid::nil(),
-                Owner::User(user) => user,
-            };
-            bytes.push(u8::from(key.account.owner != Owner::House));
-            bytes.push(key.account.purpose.code());
-            bytes.extend_from_slice(owner.as_bytes());
-            bytes.extend_from_slice(&key.asset.0.to_le_bytes());
-            bytes.extend_from_slice(&state.id.0.to_le_bytes());
-            bytes.extend_from_slice(&state.total.to_le_bytes());
-            bytes.extend_from_slice(&state.held.to_le_bytes());
-            if bytes.len() >= HASHED_TOGETHER {
-                hash.update(&bytes);
-                bytes.clear();
-            }
-        }
-        hash.update(&bytes);
-        hash.update([0xff]);
-        for hold in self.ledger.open_holds() {
-            hash.update(hold.id.uuid().as_bytes());
-            hash.update(hold.account.0.to_le_bytes());
-            hash.update(hold.left.to_le_bytes());
-            hash.update(
-                hold.expires_at
-                    .map_or(i64::MAX, |at| at.timestamp_micros())
-                    .to_le_bytes(),
-            );
-        }
-        self.hash_trading(&mut hash);
-        hash.finalize().into()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use ferrex_ids::CommandId;
 use ferrex_planted::planted;
@@ -52,6 +53,9 @@ const fn span(id: u128) -> u64 {
     (id >> SPAN_BITS) as u64
 }
 
+/// The commands of one span.
+type Span = HashMap<u128, Known>;
+
 /// Every command with an id from `start` on is here; an older one may be, or is in the journal only.
 ///
 /// That is true whatever ids callers make: an id that is not time-ordered costs memory or a look-up, never an answer.
@@ -59,8 +63,37 @@ const fn span(id: u128) -> u64 {
 pub(crate) struct Window {
     start: Uuid,
     /// By the time of the id, then by the id: every command looks here, and old spans go as a whole. None is empty.
-    spans: BTreeMap<u64, HashMap<u128, Known>>,
+    /// One that a frozen window has too is copied before it is changed.
+    spans: BTreeMap<u64, Arc<Span>>,
     len: usize,
+}
+
+/// What a window remembered at a moment, whatever becomes of it after that.
+#[derive(Clone, Debug)]
+pub(crate) struct FrozenWindow {
+    start: Uuid,
+    spans: Vec<Arc<Span>>,
+    len: usize,
+}
+
+impl FrozenWindow {
+    pub(crate) const fn start(&self) -> Uuid {
+        self.start
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What is remembered, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
+        self.spans.iter().flat_map(|span| {
+            let mut known: Vec<(u128, Known)> = span.iter().map(|(id, known)| (*id, *known)).collect();
+            known.sort_unstable_by_key(|(id, _)| *id);
+            let named = |(id, known)| (CommandId::from_uuid(Uuid::from_u128(id)), known);
+            known.into_iter().map(named)
+        })
+    }
 }
 
 impl Window {
@@ -72,14 +105,12 @@ impl Window {
         self.len
     }
 
-    /// What is remembered, by id.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
-        self.spans.values().flat_map(|span| {
-            let mut known: Vec<(u128, Known)> = span.iter().map(|(id, known)| (*id, *known)).collect();
-            known.sort_unstable_by_key(|(id, _)| *id);
-            let named = |(id, known)| (CommandId::from_uuid(Uuid::from_u128(id)), known);
-            known.into_iter().map(named)
-        })
+    pub(crate) fn freeze(&self) -> FrozenWindow {
+        FrozenWindow {
+            start: self.start,
+            spans: self.spans.values().cloned().collect(),
+            len: self.len,
+        }
     }
 
     pub(crate) fn find(&self, id: CommandId) -> Option<Known> {
@@ -97,8 +128,8 @@ impl Window {
         let span = self
             .spans
             .entry(span(id))
-            .or_insert_with(|| HashMap::with_capacity(usual));
-        self.len += usize::from(span.insert(id, known).is_none());
+            .or_insert_with(|| Arc::new(Span::with_capacity(usual)));
+        self.len += usize::from(Arc::make_mut(span).insert(id, known).is_none());
     }
 
     pub(crate) fn reaches(&self, id: Uuid) -> bool {
@@ -111,10 +142,10 @@ impl Window {
         let start = self.start.as_u128();
         let kept = self.spans.split_off(&span(start));
         let gone = std::mem::replace(&mut self.spans, kept);
-        self.len -= gone.values().map(HashMap::len).sum::<usize>();
+        self.len -= gone.values().map(|span| span.len()).sum::<usize>();
         if let Entry::Occupied(mut first) = self.spans.entry(span(start)) {
             self.len -= first.get().len();
-            first.get_mut().retain(|id, _| *id >= start);
+            Arc::make_mut(first.get_mut()).retain(|id, _| *id >= start);
             self.len += first.get().len();
             if first.get().is_empty() {
                 first.remove();
@@ -199,7 +230,7 @@ mod tests {
             }
             let asked_id = CommandId::from_uuid(Uuid::from_u128(asked));
             prop_assert_eq!(window.find(asked_id), map.get(&asked).copied());
-            let all: Vec<(u128, Known)> = window.iter().map(|(id, known)| (number(id), known)).collect();
+            let all: Vec<(u128, Known)> = window.freeze().iter().map(|(id, known)| (number(id), known)).collect();
             prop_assert_eq!(all, map.into_iter().collect::<Vec<_>>());
         }
     }

@@ -10,7 +10,7 @@
 //!   closed holds ([`Engine::holds_to_look_up`], [`Engine::remember_closed`]).
 //! - A refusal that depends on the state is remembered like a success and costs one row.
 //!
-//! - The whole state is written as bytes and read back by [`Engine::to_snapshot`] and [`Snapshot::read`].
+//! - The whole state is written as bytes and read back by [`Frozen::to_snapshot`] and [`Snapshot::read`].
 //! - Markets and orders are in [`orders`](self::PlaceOrder): an order reserves, matches and settles in one command.
 //!
 //! Extension point: a new kind of command is a variant of [`Action`]. It draws its row ids from the same sequence, takes new
@@ -21,6 +21,7 @@ mod engine;
 #[cfg(test)]
 mod examples;
 mod fingerprint;
+mod frozen;
 mod known;
 mod orders;
 mod outcome;
@@ -33,6 +34,7 @@ mod snapshot;
 pub use command::{Action, Command, Reason, Rest, Step};
 pub use engine::{Engine, STEPS_MAX};
 pub use fingerprint::fingerprint;
+pub use frozen::Frozen;
 pub use known::{Known, lowest_id_at};
 pub use orders::{
     AmendOrder, Details, FeeRate, MarketId, MarketSpec, MarketState, MarketView, OrderChanges, OrderFlags,

@@ -264,6 +264,34 @@ proptest! {
     }
 
     #[test]
+    fn f048_a_frozen_state_stays_as_it_was_whatever_is_decided_and_forgotten_after_it(
+        commands in commands(), cut in 0usize..60, window in 0usize..40,
+    ) {
+        let cut = cut.min(commands.len());
+        let (mut engine, mut journal, _) = play(&commands[..cut]);
+        let Some(row) = journal.rows.last() else { return Ok(()) };
+        let last = LastRow { id: row.id, command: row.command, fingerprint: row.fingerprint };
+        let (frozen, bytes) = (engine.freeze(), engine.to_snapshot(last));
+        for command in &commands[cut..] {
+            engine.apply(command, &mut journal);
+        }
+        engine.drain_changes();
+        engine.forget_before(from_micros(0), window);
+        prop_assert_eq!(frozen.sequence(), last.id);
+        prop_assert_eq!(frozen.to_snapshot(last), bytes);
+        // The pages that were shared are the engine's own again, with all that came.
+        drop(frozen);
+        let mut replayed = Engine::new(0);
+        for account in &journal.accounts {
+            replayed.replay_account(account).unwrap();
+        }
+        for row in &journal.rows {
+            replayed.replay(row).unwrap();
+        }
+        prop_assert_eq!(replayed.state_hash(), engine.state_hash());
+    }
+
+    #[test]
     fn a_hold_is_never_given_out_twice(commands in commands()) {
         let (_, journal, _) = play(&commands);
         let mut left: HashMap<HoldId, Option<u128>> = HashMap::new();

@@ -11,12 +11,13 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::{AccountId, AccountKey, Normal, Owner};
+use crate::pages::Pages;
+use crate::{AccountId, AccountKey, AccountState, Normal, Owner};
 
 /// Every account by its dense number.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
-    rows: Vec<Row>,
+    rows: Pages<Row>,
     by_key: HashTable<AccountId>,
     /// Of each owner the account that was opened last.
     by_owner: HashTable<AccountId>,
@@ -30,12 +31,12 @@ pub(crate) struct Accounts {
 }
 
 /// An account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Row {
-    total: u128,
-    held: u128,
-    key: AccountKey,
+pub(crate) struct Row {
+    pub(crate) total: u128,
+    pub(crate) held: u128,
+    pub(crate) key: AccountKey,
     /// The account that the same owner opened before, or 0.
     before: AccountId,
     changed: bool,
@@ -56,19 +57,29 @@ impl Row {
             changed: false,
         }
     }
+
+    pub(crate) const fn normal(&self) -> Normal {
+        self.key.account.purpose.normal()
+    }
+
+    /// What a debit may take: the total less the holds. Holds never exceed the total.
+    pub(crate) const fn available(&self) -> u128 {
+        self.total.saturating_sub(self.held)
+    }
 }
 
 /// Numbers of accounts with a hash of each, in the order of where they come to stand in a table that holds all of them; those of
 /// one hash in their own order. Nothing but speed depends on knowing how the table places them.
-fn in_order_of_places(rows: &[Row], hash: impl Fn(&Row) -> u64) -> Vec<(u64, AccountId)> {
+fn in_order_of_places(rows: &Pages<Row>, hash: impl Fn(&Row) -> u64) -> Vec<(u64, AccountId)> {
     let places = (rows.len() * 8 / 7 + 1).next_power_of_two() as u64;
-    let mut hashed: Vec<(u64, AccountId)> = rows.iter().map(hash).zip((1..).map(AccountId)).collect();
+    let mut hashed = Vec::with_capacity(rows.len());
+    hashed.extend(rows.iter().map(hash).zip((1..).map(AccountId)));
     hashed.sort_unstable_by_key(|(hash, id)| (hash % places, *id));
     hashed
 }
 
 /// The accounts by key; an error is the number of one whose key another has.
-fn index_keys(rows: &[Row], hash: &RandomState) -> Result<HashTable<AccountId>, AccountId> {
+fn index_keys(rows: &Pages<Row>, hash: &RandomState) -> Result<HashTable<AccountId>, AccountId> {
     let key_of = |id: &AccountId| rows[index(*id)].key;
     let mut by_key = HashTable::with_capacity(rows.len());
     for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key)) {
@@ -82,7 +93,10 @@ fn index_keys(rows: &[Row], hash: &RandomState) -> Result<HashTable<AccountId>, 
 }
 
 /// Of each owner the last account, and of each other account the one that its owner opened before.
-fn index_owners(rows: &[Row], hash: &RandomState) -> (HashTable<AccountId>, Vec<(AccountId, AccountId)>) {
+fn index_owners(
+    rows: &Pages<Row>,
+    hash: &RandomState,
+) -> (HashTable<AccountId>, Vec<(AccountId, AccountId)>) {
     let owner_of = |id: &AccountId| rows[index(*id)].key.account.owner;
     let (mut by_owner, mut before) = (HashTable::with_capacity(rows.len()), Vec::new());
     for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key.account.owner)) {
@@ -133,10 +147,6 @@ impl Accounts {
         let mut accounts: Vec<AccountId> = std::iter::successors(last, before).collect();
         accounts.reverse();
         accounts
-    }
-
-    pub(crate) fn contains(&self, id: AccountId) -> bool {
-        index(id) < self.rows.len()
     }
 
     /// The number that the next account would have.
@@ -236,31 +246,16 @@ impl Accounts {
         }
     }
 
-    fn row(&self, id: AccountId) -> &Row {
+    /// An account that is there.
+    pub(crate) fn row(&self, id: AccountId) -> &Row {
         &self.rows[index(id)]
     }
 
-    pub(crate) fn key(&self, id: AccountId) -> AccountKey {
-        self.row(id).key
+    pub(crate) fn get(&self, id: AccountId) -> Option<&Row> {
+        self.rows.get(index(id))
     }
 
-    pub(crate) fn normal(&self, id: AccountId) -> Normal {
-        self.row(id).key.account.purpose.normal()
-    }
-
-    pub(crate) fn total(&self, id: AccountId) -> u128 {
-        self.row(id).total
-    }
-
-    pub(crate) fn held(&self, id: AccountId) -> u128 {
-        self.row(id).held
-    }
-
-    /// What a debit may take: the total less the holds. Holds never exceed the total.
-    pub(crate) fn available(&self, id: AccountId) -> u128 {
-        self.total(id).saturating_sub(self.held(id))
-    }
-
+    /// Gives an account that is there new amounts.
     pub(crate) fn set(&mut self, id: AccountId, total: u128, held: u128) {
         let row = &mut self.rows[index(id)];
         let was = std::mem::replace(&mut row.total, total);
@@ -269,7 +264,7 @@ impl Accounts {
             row.changed = true;
             self.changes.push(id);
         }
-        if row.key.account.purpose.normal() == Normal::Debit {
+        if row.normal() == Normal::Debit {
             let asset = row.key.asset;
             self.issue(asset, was, total);
         }
@@ -298,17 +293,50 @@ impl Accounts {
         // An account that was opened, taken back and opened again stands here twice, or no more at all.
         changes.sort_unstable();
         changes.dedup();
-        changes.retain(|id| self.contains(*id));
+        changes.retain(|id| self.get(*id).is_some());
         for id in &changes {
             self.rows[index(*id)].changed = false;
         }
         changes
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = AccountId> + use<> {
-        let count = u32::try_from(self.rows.len()).expect("every account has a 32-bit number");
-        (1..=count).map(AccountId)
+    /// What all accounts have, as it is now.
+    pub(crate) fn frozen(&self) -> FrozenAccounts {
+        FrozenAccounts(self.rows.clone())
     }
+
+    /// All of them, in the order of opening.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (AccountKey, AccountState)> {
+        states(&self.rows)
+    }
+}
+
+/// What all accounts had at a moment, whatever becomes of them after it.
+#[derive(Clone, Debug)]
+pub struct FrozenAccounts(Pages<Row>);
+
+impl FrozenAccounts {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, in the order of opening.
+    pub fn iter(&self) -> impl Iterator<Item = (AccountKey, AccountState)> {
+        states(&self.0)
+    }
+}
+
+fn states(rows: &Pages<Row>) -> impl Iterator<Item = (AccountKey, AccountState)> {
+    rows.iter().zip((1..).map(AccountId)).map(|(row, id)| {
+        let Row { key, total, held, .. } = *row;
+        (key, AccountState { id, total, held })
+    })
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use ferrex_money::AssetId;
 use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Row};
 use crate::hold::Holds;
-use crate::{Account, AccountId, AccountKey, Hold, HoldState, Normal, Owner};
+use crate::{Account, AccountId, AccountKey, FrozenAccounts, Hold, HoldState, Normal, Owner};
 
 /// Why the ledger refuses a movement. Nothing of it has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -193,7 +193,7 @@ impl Ledger {
         let debit_id = self.find_or_open(debit);
         let credit_id = self.find_or_open(credit);
         if debit.account.purpose.normal() == Normal::Credit
-            && self.accounts.available(debit_id) < amount
+            && self.accounts.row(debit_id).available() < amount
             && !planted!("ledger.transfer_ignores_holds")
         {
             return Err(Denied::InsufficientAvailable);
@@ -225,7 +225,7 @@ impl Ledger {
             return Err(Denied::HoldExists);
         }
         let account = self.accounts.find(&debit).ok_or(Denied::InsufficientAvailable)?;
-        if self.accounts.available(account) < amount && !planted!("ledger.reserve_takes_too_much") {
+        if self.accounts.row(account).available() < amount && !planted!("ledger.reserve_takes_too_much") {
             return Err(Denied::InsufficientAvailable);
         }
         self.open_hold(Hold {
@@ -240,7 +240,7 @@ impl Ledger {
     /// Moves a held amount to an account; the hold closes by itself when nothing is left.
     pub fn post(&mut self, id: HoldId, credit: Account, amount: u128) -> Result<Movement, Denied> {
         let hold = *self.open_or_denied(id)?;
-        let debit = self.accounts.key(hold.account);
+        let debit = self.accounts.row(hold.account).key;
         if debit.account == credit {
             return Err(Denied::PostToSelf);
         }
@@ -264,12 +264,12 @@ impl Ledger {
         let hold = *self.open_or_denied(id)?;
         self.lower_hold(&hold, 0);
         if planted!("ledger.release_lost") {
-            let total = self.accounts.total(hold.account);
-            self.set(hold.account, total, self.accounts.held(hold.account) + hold.left);
+            let Row { total, held, .. } = *self.accounts.row(hold.account);
+            self.set(hold.account, total, held + hold.left);
         }
         Ok(Released {
             account: hold.account,
-            asset: self.accounts.key(hold.account).asset,
+            asset: self.accounts.row(hold.account).key.asset,
             amount: hold.left,
         })
     }
@@ -300,7 +300,7 @@ impl Ledger {
 
     /// The key of an account.
     pub fn account_key(&self, id: AccountId) -> Option<AccountKey> {
-        self.accounts.contains(id).then(|| self.accounts.key(id))
+        self.accounts.get(id).map(|row| row.key)
     }
 
     /// The accounts of an owner, in the order of opening.
@@ -310,26 +310,22 @@ impl Ledger {
 
     /// Total and held part of an account.
     pub fn account(&self, id: AccountId) -> Option<AccountState> {
-        let state = || AccountState {
+        let state = |row: &Row| AccountState {
             id,
-            total: self.accounts.total(id),
-            held: self.accounts.held(id),
+            total: row.total,
+            held: row.held,
         };
-        self.accounts.contains(id).then(state)
+        self.accounts.get(id).map(state)
     }
 
     /// All accounts, in the order of opening.
     pub fn accounts(&self) -> impl Iterator<Item = (AccountKey, AccountState)> {
-        self.accounts.ids().map(|id| {
-            (
-                self.accounts.key(id),
-                AccountState {
-                    id,
-                    total: self.accounts.total(id),
-                    held: self.accounts.held(id),
-                },
-            )
-        })
+        self.accounts.iter()
+    }
+
+    /// What all accounts have now, for whoever reads it while they change. Had in a moment, however many there are.
+    pub fn frozen_accounts(&self) -> FrozenAccounts {
+        self.accounts.frozen()
     }
 
     /// How many accounts there are.
@@ -363,11 +359,7 @@ impl Ledger {
             .accounts
             .drain_changes()
             .into_iter()
-            .map(|id| AccountState {
-                id,
-                total: self.accounts.total(id),
-                held: self.accounts.held(id),
-            })
+            .filter_map(|id| self.account(id))
             .collect();
         Changes {
             accounts,
@@ -399,7 +391,7 @@ impl Ledger {
     }
 
     fn known(&self, id: AccountId) -> Result<(), Impossible> {
-        if self.accounts.contains(id) {
+        if self.accounts.get(id).is_some() {
             Ok(())
         } else {
             Err(Impossible::AccountUnknown(id.0))
@@ -417,31 +409,31 @@ impl Ledger {
 
     /// Books an amount on one side of an account.
     fn shift(&mut self, id: AccountId, side: Normal, amount: u128) -> Result<(), Bound> {
-        let total = self.accounts.total(id);
-        let next = if self.accounts.normal(id) == side {
+        let row = *self.accounts.row(id);
+        let Row { total, held, .. } = row;
+        let next = if row.normal() == side {
             total.checked_add(amount).ok_or(Bound::Max)?
         } else {
             total.checked_sub(amount).ok_or(Bound::Zero)?
         };
-        self.set(id, next, self.accounts.held(id));
+        self.undo.push(Undo::Balance { id, total, held });
+        self.accounts.set(id, next, held);
         Ok(())
     }
 
     fn set(&mut self, id: AccountId, total: u128, held: u128) {
+        let row = self.accounts.row(id);
         self.undo.push(Undo::Balance {
             id,
-            total: self.accounts.total(id),
-            held: self.accounts.held(id),
+            total: row.total,
+            held: row.held,
         });
         self.accounts.set(id, total, held);
     }
 
     /// The caller has checked that the account has as much available.
     fn open_hold(&mut self, hold: Hold) {
-        let (total, held) = (
-            self.accounts.total(hold.account),
-            self.accounts.held(hold.account),
-        );
+        let Row { total, held, .. } = *self.accounts.row(hold.account);
         self.set(hold.account, total, held + hold.left);
         self.undo.push(Undo::HoldOpened(hold.id));
         self.holds.open(hold);
@@ -449,10 +441,7 @@ impl Ledger {
 
     /// Lowers a hold and the held part of its account; closes it at zero.
     fn lower_hold(&mut self, hold: &Hold, left: u128) {
-        let (total, held) = (
-            self.accounts.total(hold.account),
-            self.accounts.held(hold.account),
-        );
+        let Row { total, held, .. } = *self.accounts.row(hold.account);
         self.set(hold.account, total, held - (hold.left - left));
         if left == 0 {
             self.undo.push(Undo::HoldClosed(*hold));

@@ -17,7 +17,9 @@ mod account;
 mod accounts;
 mod hold;
 mod ledger;
+mod pages;
 
 pub use account::{Account, AccountId, AccountKey, Normal, Owner, Purpose};
+pub use accounts::FrozenAccounts;
 pub use hold::{Hold, HoldState};
 pub use ledger::{AccountState, Changes, Denied, Impossible, Ledger, Movement, Released};

@@ -24,6 +24,7 @@ use crate::pipeline::{Due, Pipeline};
 use crate::projector::Projector;
 use crate::relay::Relay;
 use crate::shared::{Role, Shared};
+use crate::snapshots::Holder;
 use crate::standby::Taken;
 use crate::store;
 
@@ -304,6 +305,9 @@ impl<'a> Owner<'a> {
         if self.projector.is_due(self.engine.sequence()) {
             self.settle().await?;
             self.projector.start(&mut self.engine);
+        }
+        if self.projector.aims_at(self.engine.sequence()) {
+            self.shared.snapshot.grant(&self.engine, Holder::Owner);
         }
         metrics::gauge!("engine_accounts").set(gauge(self.engine.ledger().account_count()));
         metrics::gauge!("engine_open_holds").set(gauge(self.engine.ledger().hold_count()));

@@ -24,7 +24,8 @@ pub(crate) struct Projector {
     shared: Shared,
     /// The tables are at this row; every change after it is either in flight or still in the engine.
     reached: u64,
-    writing: Option<AbortOnDropHandle<Result<u64, Error>>>,
+    /// To the row that the tables will be at.
+    writing: Option<(u64, AbortOnDropHandle<Result<u64, Error>>)>,
     started: Instant,
     rests_until: Instant,
 }
@@ -47,6 +48,12 @@ impl Projector {
         self.writing.is_none() && sequence != self.reached && Instant::now() >= self.rests_until
     }
 
+    /// Whether the tables are at this row, or will be when what is being written is there. The engine that has decided nothing
+    /// since has all of it in the journal.
+    pub(crate) fn aims_at(&self, row: u64) -> bool {
+        row == self.writing.as_ref().map_or(self.reached, |(to, _)| *to)
+    }
+
     /// Starts to write what has changed, unless a projection is being written. All of it must be in the journal.
     pub(crate) fn start(&mut self, engine: &mut Engine) {
         let to = engine.sequence();
@@ -61,15 +68,13 @@ impl Projector {
             changes: engine.drain_changes(),
             orders: engine.drain_order_changes(),
         };
-        self.writing = Some(AbortOnDropHandle::new(tokio::spawn(write(
-            self.shared.clone(),
-            projected,
-        ))));
+        let writing = tokio::spawn(write(self.shared.clone(), projected));
+        self.writing = Some((to, AbortOnDropHandle::new(writing)));
     }
 
     /// Returns the row reached when the projection in flight is written; never, when there is none.
     pub(crate) async fn written(&mut self) -> Result<u64, Error> {
-        let Some(writing) = &mut self.writing else {
+        let Some((_, writing)) = &mut self.writing else {
             return std::future::pending().await;
         };
         let written = writing.await;

@@ -9,7 +9,7 @@ use ferrex_engine_core::{Engine, JournalRow, Snapshot, SnapshotError};
 use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use crate::beside::{Pace, blocking};
+use crate::beside::blocking;
 use crate::shared::Shared;
 use crate::store::{self, Page, StoredSnapshot};
 use crate::{Error, following, summaries};
@@ -43,11 +43,7 @@ pub enum Refused {
 }
 
 /// The engine as of the row that the projection has reached, with nothing marked as changed.
-pub(crate) async fn at_projection(
-    shared: &Shared,
-    connection: &mut PgConnection,
-    pace: Pace,
-) -> Result<Engine, Error> {
+pub(crate) async fn at_projection(shared: &Shared, connection: &mut PgConnection) -> Result<Engine, Error> {
     // What the last owner wrote in its last second, or a journal from before this was done.
     summaries::complete(connection).await;
     let (reached, end) = (
@@ -69,7 +65,7 @@ pub(crate) async fn at_projection(
         let shared = shared.clone();
         move |engine: &mut Engine| forget(&shared, engine)
     };
-    let engine = replay(connection, shard, engine, reached, (pace, then)).await?;
+    let engine = replay(connection, shard, engine, reached, then).await?;
     tracing::info!(
         rows = reached,
         from_snapshot = from,
@@ -151,11 +147,10 @@ pub(crate) async fn replay(
     shard: u16,
     mut engine: Engine,
     end: u64,
-    (pace, then): (Pace, impl Fn(&mut Engine) + Clone + Send + 'static),
+    then: impl Fn(&mut Engine) + Clone + Send + 'static,
 ) -> Result<Engine, Error> {
     let mut next = read_page(connection, engine.sequence(), end).await?;
     while let Some(page) = next {
-        let begun = Instant::now();
         let after = end.min(engine.sequence() + PAGE);
         let (applied, read) = tokio::join!(
             blocking(move || apply(engine, &page)),
@@ -186,7 +181,6 @@ pub(crate) async fn replay(
             engine
         })
         .await;
-        pace.rest(begun.elapsed()).await;
     }
     Ok(engine)
 }

@@ -15,6 +15,7 @@ use crate::error::chain;
 use crate::jobs::ledger_audit::LedgerAudit;
 use crate::owner::Owner;
 use crate::shared::{Role, Shared};
+use crate::snapshots::Wish;
 use crate::standby::Standby;
 use crate::{Config, Error, consumers, http, snapshots, summaries};
 
@@ -92,6 +93,7 @@ pub async fn build(config: Config, dependencies: Dependencies) -> Result<Service
         name: name.into(),
         address: address.map(Into::into),
         role,
+        snapshot: Wish::default(),
     };
     Ok(Service {
         shared,

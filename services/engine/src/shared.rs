@@ -7,6 +7,7 @@ use ferrex_time::{Duration, SharedClock, Timestamp};
 use tokio::sync::watch;
 
 use crate::Config;
+use crate::snapshots::Wish;
 
 /// What this process is at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) struct Shared {
     /// Base address of the internal listener, for the lease.
     pub(crate) address: Option<Arc<str>>,
     pub(crate) role: watch::Sender<Role>,
+    /// Whether a state is wanted for a snapshot.
+    pub(crate) snapshot: Wish,
 }
 
 impl Shared {

@@ -6,9 +6,9 @@ use sqlx::PgConnection;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::beside::Pace;
 use crate::following::Following;
 use crate::shared::Shared;
+use crate::snapshots::Holder;
 use crate::store::{self, Lease};
 use crate::{Error, restart};
 
@@ -35,7 +35,7 @@ impl<'a> Standby<'a> {
     pub(crate) async fn load(shared: &'a Shared) -> Result<Self, Error> {
         // Of its own, since it carries the owner's lock for as long as it lives and must never serve anything else.
         let mut connection = shared.db.own_connection().await?;
-        let engine = restart::at_projection(shared, &mut connection, Pace::Full).await?;
+        let engine = restart::at_projection(shared, &mut connection).await?;
         let mut standby = Self {
             shared,
             following: Following::new(engine),
@@ -77,6 +77,7 @@ impl<'a> Standby<'a> {
             let end = store::last_id(&mut self.connection).await?;
             self.catch_up(end).await?;
             self.watch_projection().await?;
+            shared.snapshot.grant(self.following.engine(), Holder::Standby);
             let pause = tokio::time::sleep(shared.config.follow());
             tokio::pin!(pause);
             loop {
@@ -93,8 +94,7 @@ impl<'a> Standby<'a> {
         let shard = self.shared.config.shard;
         // Taken away only while this waits: on an error all of it is thrown away.
         let engine = std::mem::replace(&mut self.following.engine, Engine::new(shard));
-        self.following.engine =
-            restart::replay(&mut self.connection, shard, engine, end, (Pace::Full, |_| {})).await?;
+        self.following.engine = restart::replay(&mut self.connection, shard, engine, end, |_| {}).await?;
         Ok(())
     }
 

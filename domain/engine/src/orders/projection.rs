@@ -1,7 +1,5 @@
 //! Markets and open orders as the projection keeps them, and the way back from it.
 
-use std::collections::BTreeMap;
-
 use ferrex_ledger::AccountId;
 use ferrex_matching::{NEVER, Open, OrderNo, Sizes, Ticks};
 use ferrex_time::{Timestamp, from_micros};
@@ -50,6 +48,54 @@ impl OrderState {
     /// From when on it may expire.
     pub fn expires_at(&self) -> Option<Timestamp> {
         (self.open.expires_at != NEVER).then(|| from_micros(self.open.expires_at))
+    }
+
+    /// What it adds to the hash of a state, in the order of the queues.
+    pub(crate) fn hash(&self, hash: &mut Sha256) {
+        let open = &self.open;
+        hash.update([0xfd]);
+        for number in [
+            open.order.0,
+            open.limit,
+            open.total,
+            open.left,
+            open.shown,
+            open.display,
+            open.stop,
+            u64::from(open.waiting),
+            open.expires_at.cast_unsigned(),
+        ] {
+            hash.update(number.to_le_bytes());
+        }
+        hash.update([
+            open.side.code(),
+            open.self_trade.code(),
+            open.tif.code(),
+            u8::from(open.market),
+        ]);
+        hash.update(open.value.to_le_bytes());
+        hash.update(self.owner.as_bytes());
+        hash.update(self.account.0.to_le_bytes());
+        hash.update(self.held.to_le_bytes());
+        hash.update(self.client.unwrap_or_default().as_bytes());
+    }
+}
+
+impl MarketView {
+    /// What it adds to the hash of a state, before its orders.
+    pub(crate) fn hash(&self, hash: &mut Sha256) {
+        hash.update([0xfe]);
+        hash.update(self.id.0.to_le_bytes());
+        hash.update([self.state.code()]);
+        hash.update(self.last_price.to_le_bytes());
+        hash.update(self.last_order.0.to_le_bytes());
+        let mut spec = Vec::new();
+        super::fingerprint::encode_spec(&self.spec, &mut spec);
+        hash.update(&spec);
+        for rate in &self.fees {
+            hash.update(rate.maker_ppm.to_le_bytes());
+            hash.update(rate.taker_ppm.to_le_bytes());
+        }
     }
 }
 
@@ -181,63 +227,6 @@ impl Engine {
     pub(crate) fn held_by_orders(&self) -> impl Iterator<Item = (AccountId, u128)> {
         let markets = self.trading.markets();
         markets.flat_map(|market| market.states().map(|state| (state.account, state.held)))
-    }
-
-    /// Markets, their orders in the order of their queues, and tiers. Nothing is hashed where there is nothing.
-    pub(crate) fn hash_trading(&self, hash: &mut Sha256) {
-        for market in self.trading.markets() {
-            let view = market.view();
-            hash.update([0xfe]);
-            hash.update(view.id.0.to_le_bytes());
-            hash.update([view.state.code()]);
-            hash.update(view.last_price.to_le_bytes());
-            hash.update(view.last_order.0.to_le_bytes());
-            let mut spec = Vec::new();
-            super::fingerprint::encode_spec(&view.spec, &mut spec);
-            hash.update(&spec);
-            for rate in &view.fees {
-                hash.update(rate.maker_ppm.to_le_bytes());
-                hash.update(rate.taker_ppm.to_le_bytes());
-            }
-            for state in market.states() {
-                let open = &state.open;
-                hash.update([0xfd]);
-                for number in [
-                    open.order.0,
-                    open.limit,
-                    open.total,
-                    open.left,
-                    open.shown,
-                    open.display,
-                    open.stop,
-                    u64::from(open.waiting),
-                    open.expires_at.cast_unsigned(),
-                ] {
-                    hash.update(number.to_le_bytes());
-                }
-                hash.update([
-                    open.side.code(),
-                    open.self_trade.code(),
-                    open.tif.code(),
-                    u8::from(open.market),
-                ]);
-                hash.update(open.value.to_le_bytes());
-                hash.update(state.owner.as_bytes());
-                hash.update(state.account.0.to_le_bytes());
-                hash.update(state.held.to_le_bytes());
-                hash.update(state.client.unwrap_or_default().as_bytes());
-            }
-        }
-        let tiers: BTreeMap<Uuid, u8> = self
-            .trading
-            .tiers
-            .iter()
-            .map(|(owner, tier)| (*owner, *tier))
-            .collect();
-        for (owner, tier) in tiers {
-            hash.update([0xfc, tier]);
-            hash.update(owner.as_bytes());
-        }
     }
 }
 

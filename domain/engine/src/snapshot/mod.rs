@@ -29,6 +29,8 @@ mod bytes;
 mod read;
 mod write;
 
+pub(crate) use write::write;
+
 use ferrex_ids::CommandId;
 
 use crate::{Engine, ReplayError};
@@ -100,15 +102,6 @@ pub enum SnapshotError {
     /// It leads to another state than that of which it was made.
     #[error("its state hash differs")]
     StateHash,
-}
-
-impl Engine {
-    /// The state as bytes. `last` is the journal row that it rests on.
-    ///
-    /// Only between commands, see [`Engine::is_between_commands`].
-    pub fn to_snapshot(&self, last: LastRow) -> Vec<u8> {
-        write::write(self, last)
-    }
 }
 
 impl Snapshot {

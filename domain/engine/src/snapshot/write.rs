@@ -5,27 +5,27 @@ use sha2::{Digest, Sha256};
 use super::bytes::Writer;
 use super::{LastRow, MAGIC, PREFIX, TAIL, VERSION};
 use crate::orders::encode_spec;
-use crate::{Engine, MarketView, OrderState, Outcome};
+use crate::{Frozen, MarketView, OrderState, Outcome};
 
-pub(super) fn write(engine: &Engine, last: LastRow) -> Vec<u8> {
+pub(crate) fn write(state: &Frozen, last: LastRow) -> Vec<u8> {
     let mut to = Writer(Vec::with_capacity(
-        1_024 + engine.ledger.account_count() * 48 + engine.known.len() * 40,
+        1_024 + state.accounts.len() * 48 + state.known.len() * 40,
     ));
     to.raw(&MAGIC);
     to.u16(VERSION);
     // The length, when it is known.
     to.u64(0);
-    to.u16(engine.shard);
+    to.u16(state.shard);
     to.u64(last.id);
     to.uuid(last.command.uuid());
     to.u64(last.fingerprint);
-    to.uuid(engine.known.start());
-    to.raw(&engine.state_hash());
-    accounts(engine, &mut to);
-    holds(engine, &mut to);
-    tiers(engine, &mut to);
-    markets(engine, &mut to);
-    commands(engine, &mut to);
+    to.uuid(state.known.start());
+    to.raw(&state.state_hash());
+    accounts(state, &mut to);
+    holds(state, &mut to);
+    tiers(state, &mut to);
+    markets(state, &mut to);
+    commands(state, &mut to);
     let mut bytes = to.0;
     let length = (bytes.len() + TAIL) as u64;
     bytes[PREFIX - 8..PREFIX].copy_from_slice(&length.to_le_bytes());
@@ -34,56 +34,51 @@ pub(super) fn write(engine: &Engine, last: LastRow) -> Vec<u8> {
     bytes
 }
 
-fn accounts(engine: &Engine, to: &mut Writer) {
-    to.count(engine.ledger.account_count());
-    for (key, state) in engine.ledger.accounts() {
+fn accounts(state: &Frozen, to: &mut Writer) {
+    to.count(state.accounts.len());
+    for (key, account) in state.accounts.iter() {
         match key.account.owner {
             Owner::House => to.maybe_uuid(None),
             Owner::User(user) => to.maybe_uuid(Some(user)),
         }
         to.byte(key.account.purpose.code());
         to.u32(key.asset.0);
-        to.number(state.total);
-        to.number(state.held);
+        to.number(account.total);
+        to.number(account.held);
     }
 }
 
-fn holds(engine: &Engine, to: &mut Writer) {
-    let open = engine.ledger.open_holds();
-    to.count(open.len());
-    for hold in open {
+fn holds(state: &Frozen, to: &mut Writer) {
+    to.count(state.open_holds.len());
+    for hold in &state.open_holds {
         to.uuid(hold.id.uuid());
         to.u32(hold.account.0);
         to.number(hold.left);
         to.maybe_time(hold.expires_at);
     }
-    let closed = engine.ledger.closed_holds();
-    to.count(closed.len());
-    for (hold, account) in closed {
+    to.count(state.closed_holds.len());
+    for (hold, account) in &state.closed_holds {
         to.uuid(hold.uuid());
         to.u32(account.0);
     }
 }
 
-fn tiers(engine: &Engine, to: &mut Writer) {
-    let mut tiers: Vec<_> = engine.trading.tiers.iter().collect();
-    tiers.sort_unstable();
-    to.count(tiers.len());
-    for (owner, tier) in tiers {
+fn tiers(state: &Frozen, to: &mut Writer) {
+    to.count(state.tiers.len());
+    for (owner, tier) in &state.tiers {
         to.uuid(*owner);
         to.byte(*tier);
     }
 }
 
-fn markets(engine: &Engine, to: &mut Writer) {
-    let views = engine.markets();
-    to.count(views.len());
-    for view in views {
-        market(&view, to);
-        let mut orders = engine.open_orders(view.id);
-        orders.sort_unstable_by_key(|state| state.open.order);
-        to.count(orders.len());
-        for state in &orders {
+fn markets(state: &Frozen, to: &mut Writer) {
+    to.count(state.markets.len());
+    for (view, orders) in &state.markets {
+        market(view, to);
+        let mut by_number: Vec<&OrderState> = orders.iter().collect();
+        by_number.sort_unstable_by_key(|state| state.open.order);
+        to.count(by_number.len());
+        for state in by_number {
             order(state, to);
         }
     }
@@ -129,13 +124,13 @@ fn order(state: &OrderState, to: &mut Writer) {
     to.maybe_uuid(state.client);
 }
 
-fn commands(engine: &Engine, to: &mut Writer) {
+fn commands(state: &Frozen, to: &mut Writer) {
     if planted!("snapshot.answers_left_out") {
         to.count(0);
         return;
     }
-    to.count(engine.known.len());
-    for (id, known) in engine.known.iter() {
+    to.count(state.known.len());
+    for (id, known) in state.known.iter() {
         to.uuid(id.uuid());
         to.u64(known.fingerprint);
         let (sequence, refusal) = match known.outcome {

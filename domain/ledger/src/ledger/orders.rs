@@ -7,6 +7,7 @@
 use ferrex_money::AssetId;
 
 use super::{Impossible, Ledger};
+use crate::accounts::Row;
 use crate::{AccountId, AccountKey, Normal};
 
 impl Ledger {
@@ -17,11 +18,7 @@ impl Ledger {
 
     /// What an account has available; 0 for one that is not there.
     pub fn available(&self, id: AccountId) -> u128 {
-        if self.accounts.contains(id) {
-            self.accounts.available(id)
-        } else {
-            0
-        }
+        self.accounts.get(id).map_or(0, Row::available)
     }
 
     /// Whether people and the house together have more of an asset than one balance could hold.
@@ -31,38 +28,48 @@ impl Ledger {
 
     /// Sets an amount of a credit-normal account aside for an order.
     pub fn set_aside(&mut self, id: AccountId, amount: u128) -> Result<(), Impossible> {
-        self.known(id)?;
-        if self.accounts.normal(id) != Normal::Credit || self.accounts.available(id) < amount {
+        let row = self.of_credit(id)?;
+        if row.available() < amount {
             return Err(Impossible::BalanceRange(id.0));
         }
-        let held = self.accounts.held(id) + amount;
-        self.accounts.set(id, self.accounts.total(id), held);
+        let (total, held) = (row.total, row.held + amount);
+        self.accounts.set(id, total, held);
         Ok(())
     }
 
     /// Gives back what was set aside for an order.
     pub fn give_back(&mut self, id: AccountId, amount: u128) -> Result<(), Impossible> {
-        self.known(id)?;
-        let held = self.accounts.held(id).checked_sub(amount);
-        let held = held.ok_or(Impossible::BalanceRange(id.0))?;
-        self.accounts.set(id, self.accounts.total(id), held);
+        let row = self.accounts.get(id).ok_or(Impossible::AccountUnknown(id.0))?;
+        let held = row.held.checked_sub(amount);
+        let (total, held) = (row.total, held.ok_or(Impossible::BalanceRange(id.0))?);
+        self.accounts.set(id, total, held);
         Ok(())
     }
 
     /// Moves an available amount between two credit-normal accounts.
     pub fn pay(&mut self, debit: AccountId, credit: AccountId, amount: u128) -> Result<(), Impossible> {
-        self.known(debit)?;
-        self.known(credit)?;
-        let credit_normal = |id| self.accounts.normal(id) == Normal::Credit;
-        if !credit_normal(debit) || self.accounts.available(debit) < amount {
+        let from = self.of_credit(debit)?;
+        let to = self.of_credit(credit)?;
+        if from.available() < amount {
             return Err(Impossible::BalanceRange(debit.0));
         }
-        let less = self.accounts.total(debit) - amount;
-        self.accounts.set(debit, less, self.accounts.held(debit));
-        let more = self.accounts.total(credit).checked_add(amount);
-        let more = more.filter(|_| self.accounts.normal(credit) == Normal::Credit);
-        let more = more.ok_or(Impossible::BalanceRange(credit.0))?;
-        self.accounts.set(credit, more, self.accounts.held(credit));
+        if debit == credit {
+            return Ok(());
+        }
+        let more = to.total.checked_add(amount);
+        let (more, held) = (more.ok_or(Impossible::BalanceRange(credit.0))?, to.held);
+        let (less, left) = (from.total - amount, from.held);
+        self.accounts.set(debit, less, left);
+        self.accounts.set(credit, more, held);
         Ok(())
+    }
+
+    fn of_credit(&self, id: AccountId) -> Result<&Row, Impossible> {
+        let row = self.accounts.get(id).ok_or(Impossible::AccountUnknown(id.0))?;
+        if row.normal() == Normal::Credit {
+            Ok(row)
+        } else {
+            Err(Impossible::BalanceRange(id.0))
+        }
     }
 }

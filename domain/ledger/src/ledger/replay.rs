@@ -104,7 +104,7 @@ impl Ledger {
         if self.holds.find(hold.id).is_some() {
             return Err(Impossible::HoldTwice(hold.id));
         }
-        if self.accounts.available(hold.account) < hold.left {
+        if self.accounts.row(hold.account).available() < hold.left {
             return Err(Impossible::BalanceRange(hold.account.0));
         }
         self.open_hold(hold);
@@ -133,7 +133,7 @@ impl Ledger {
 
     /// Damaged rows about orders may have given back what a hold has set aside.
     fn holds_at_least(&self, hold: &Hold, amount: u128) -> Result<(), Impossible> {
-        if self.accounts.held(hold.account) < amount {
+        if self.accounts.row(hold.account).held < amount {
             return Err(Impossible::BalanceRange(hold.account.0));
         }
         Ok(())

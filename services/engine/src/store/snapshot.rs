@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::natural;
 use crate::Error;
-use crate::beside::Pace;
 use crate::error::Doing as _;
 
 /// Bytes a row.
@@ -61,12 +60,13 @@ pub(crate) async fn snapshot_bytes(
     Ok(bytes)
 }
 
-/// Stores a snapshot at a pace, unless one of `not_after` rows or more is there already, and deletes all but the `keep` newest.
+/// Stores a snapshot, unless one of `not_after` rows or more is there already, and deletes all but the `keep` newest. Half of the
+/// time is left to whatever else the database does.
 pub(crate) async fn store_snapshot(
     connection: &mut PgConnection,
     shard: u16,
     journal_id: u64,
-    (bytes, pace): (&[u8], Pace),
+    bytes: &[u8],
     not_after: u64,
     keep: u32,
 ) -> Result<bool, Error> {
@@ -94,7 +94,7 @@ pub(crate) async fn store_snapshot(
             .execute(&mut *tx)
             .await
             .doing("storing a part of a snapshot")?;
-        pace.rest(begun.elapsed()).await;
+        tokio::time::sleep(begun.elapsed()).await;
     }
     sqlx::query(
         "DELETE FROM snapshot WHERE shard = $1

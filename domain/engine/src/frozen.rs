@@ -1,0 +1,117 @@
+use ferrex_ids::HoldId;
+use ferrex_ledger::{AccountId, FrozenAccounts, Hold, Owner};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::known::FrozenWindow;
+use crate::{Engine, LastRow, MarketView, OrderState, snapshot};
+
+/// So many bytes of accounts are hashed at once: a few at a time take longer to hand over than to hash.
+const HASHED_TOGETHER: usize = 4_096;
+
+/// The state of an engine as of a row, whatever the engine decides after it: what takes long is done with this, on another
+/// thread. Accounts and answers are shared with the engine until it changes them, the rest is copied.
+#[derive(Clone, Debug)]
+pub struct Frozen {
+    pub(crate) shard: u16,
+    pub(crate) sequence: u64,
+    pub(crate) accounts: FrozenAccounts,
+    /// By id.
+    pub(crate) open_holds: Vec<Hold>,
+    /// By id.
+    pub(crate) closed_holds: Vec<(HoldId, AccountId)>,
+    /// Of people above tier 0, by person.
+    pub(crate) tiers: Vec<(Uuid, u8)>,
+    /// By number, each with its orders, the longest in place first.
+    pub(crate) markets: Vec<(MarketView, Vec<OrderState>)>,
+    pub(crate) known: FrozenWindow,
+}
+
+impl Engine {
+    /// The state as it is now. Only between commands, see [`Engine::is_between_commands`].
+    pub fn freeze(&self) -> Frozen {
+        let mut tiers: Vec<_> = self.trading.tiers.iter().map(|(id, tier)| (*id, *tier)).collect();
+        tiers.sort_unstable();
+        let markets = self.markets().into_iter();
+        Frozen {
+            shard: self.shard,
+            sequence: self.sequence,
+            accounts: self.ledger.frozen_accounts(),
+            open_holds: self.ledger.open_holds(),
+            closed_holds: self.ledger.closed_holds(),
+            tiers,
+            markets: markets
+                .map(|view| (view.clone(), self.open_orders(view.id)))
+                .collect(),
+            known: self.known.freeze(),
+        }
+    }
+
+    /// As [`Frozen::state_hash`].
+    pub fn state_hash(&self) -> [u8; 32] {
+        self.freeze().state_hash()
+    }
+
+    /// As [`Frozen::to_snapshot`].
+    pub fn to_snapshot(&self, last: LastRow) -> Vec<u8> {
+        self.freeze().to_snapshot(last)
+    }
+}
+
+impl Frozen {
+    /// Id of the last row that is in it.
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// The state as bytes. `last` is the journal row that it rests on.
+    pub fn to_snapshot(&self, last: LastRow) -> Vec<u8> {
+        snapshot::write(self, last)
+    }
+
+    /// SHA-256 over accounts with their balances in the order of opening, over open holds by id, and over markets with their
+    /// queues, where there are any: equal states, equal hashes. It is stored in snapshots and never changes.
+    pub fn state_hash(&self) -> [u8; 32] {
+        let (mut hash, mut bytes) = (Sha256::new(), Vec::new());
+        for (key, state) in self.accounts.iter() {
+            let owner = match key.account.owner {
+                Owner::House => Uuid::nil(),
+                Owner::User(user) => user,
+            };
+            bytes.push(u8::from(key.account.owner != Owner::House));
+            bytes.push(key.account.purpose.code());
+            bytes.extend_from_slice(owner.as_bytes());
+            bytes.extend_from_slice(&key.asset.0.to_le_bytes());
+            bytes.extend_from_slice(&state.id.0.to_le_bytes());
+            bytes.extend_from_slice(&state.total.to_le_bytes());
+            bytes.extend_from_slice(&state.held.to_le_bytes());
+            if bytes.len() >= HASHED_TOGETHER {
+                hash.update(&bytes);
+                bytes.clear();
+            }
+        }
+        hash.update(&bytes);
+        hash.update([0xff]);
+        for hold in &self.open_holds {
+            hash.update(hold.id.uuid().as_bytes());
+            hash.update(hold.account.0.to_le_bytes());
+            hash.update(hold.left.to_le_bytes());
+            hash.update(
+                hold.expires_at
+                    .map_or(i64::MAX, |at| at.timestamp_micros())
+                    .to_le_bytes(),
+            );
+        }
+        for (view, orders) in &self.markets {
+            view.hash(&mut hash);
+            for order in orders {
+                order.hash(&mut hash);
+            }
+        }
+        for (owner, tier) in &self.tiers {
+            hash.update([0xfc, *tier]);
+            hash.update(owner.as_bytes());
+        }
+        hash.finalize().into()
+    }
+}

@@ -93,6 +93,8 @@ impl Db {
                     "idle_in_transaction_session_timeout",
                     config.idle_in_transaction_timeout.as_millis().to_string(),
                 ),
+                // To compile a statement takes longer than any of ours takes.
+                ("jit", "off".to_owned()),
                 // A COMMIT whose caller was dropped is followed by a ROLLBACK, which would bring a warning.
                 ("client_min_messages", "error".to_owned()),
             ]);

@@ -8,6 +8,7 @@
 mod cancelled;
 mod number;
 mod outage;
+mod plans;
 mod provisioning;
 mod snapshot;
 

@@ -164,6 +164,8 @@ pub struct Told<'e> {
 
 /// Locks markets that are told of until the end of the transaction, in the order of their numbers. Those that did not come
 /// through here are left out.
+///
+/// What follows in the transaction is planned to go by an index: a plan that was made for a table of few rows is kept while it grows.
 pub async fn lock(
     tx: &mut PgConnection,
     markets: &BTreeSet<u32>,
@@ -171,7 +173,9 @@ pub async fn lock(
     let ids: Vec<i32> = markets.iter().map(|market| market.cast_signed()).collect();
     // No stronger lock: volumes of a day refer to the row.
     let rows: Vec<(i32, Json<MarketTerms>, i64)> = sqlx::query_as(
-        "SELECT id, terms, sequence FROM market WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+        "SELECT m.id, m.terms, m.sequence
+           FROM market m, (SELECT set_config('enable_seqscan', 'off', true)) AS by_index
+          WHERE m.id = ANY($1) ORDER BY m.id FOR NO KEY UPDATE OF m",
     )
     .bind(ids)
     .fetch_all(tx)

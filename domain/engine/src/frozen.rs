@@ -3,7 +3,7 @@ use ferrex_ledger::{AccountId, FrozenAccounts, Hold, Owner};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::known::FrozenWindow;
+use crate::known::Window;
 use crate::{Engine, LastRow, MarketView, OrderState, snapshot};
 
 /// So many bytes of accounts are hashed at once: a few at a time take longer to hand over than to hash.
@@ -24,7 +24,7 @@ pub struct Frozen {
     pub(crate) tiers: Vec<(Uuid, u8)>,
     /// By number, each with its orders, the longest in place first.
     pub(crate) markets: Vec<(MarketView, Vec<OrderState>)>,
-    pub(crate) known: FrozenWindow,
+    pub(crate) known: Window,
 }
 
 impl Engine {
@@ -32,7 +32,10 @@ impl Engine {
     pub fn freeze(&self) -> Frozen {
         let mut tiers: Vec<_> = self.trading.tiers.iter().map(|(id, tier)| (*id, *tier)).collect();
         tiers.sort_unstable();
-        let markets = self.markets().into_iter();
+        let with_orders = |view: MarketView| {
+            let orders = self.open_orders(view.id);
+            (view, orders)
+        };
         Frozen {
             shard: self.shard,
             sequence: self.sequence,
@@ -40,10 +43,8 @@ impl Engine {
             open_holds: self.ledger.open_holds(),
             closed_holds: self.ledger.closed_holds(),
             tiers,
-            markets: markets
-                .map(|view| (view.clone(), self.open_orders(view.id)))
-                .collect(),
-            known: self.known.freeze(),
+            markets: self.markets().into_iter().map(with_orders).collect(),
+            known: self.known.clone(),
         }
     }
 

@@ -63,37 +63,9 @@ type Span = HashMap<u128, Known>;
 pub(crate) struct Window {
     start: Uuid,
     /// By the time of the id, then by the id: every command looks here, and old spans go as a whole. None is empty.
-    /// One that a frozen window has too is copied before it is changed.
+    /// A copy of the window shares them: one that both have is copied before it is changed.
     spans: BTreeMap<u64, Arc<Span>>,
     len: usize,
-}
-
-/// What a window remembered at a moment, whatever becomes of it after that.
-#[derive(Clone, Debug)]
-pub(crate) struct FrozenWindow {
-    start: Uuid,
-    spans: Vec<Arc<Span>>,
-    len: usize,
-}
-
-impl FrozenWindow {
-    pub(crate) const fn start(&self) -> Uuid {
-        self.start
-    }
-
-    pub(crate) const fn len(&self) -> usize {
-        self.len
-    }
-
-    /// What is remembered, by id.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
-        self.spans.iter().flat_map(|span| {
-            let mut known: Vec<(u128, Known)> = span.iter().map(|(id, known)| (*id, *known)).collect();
-            known.sort_unstable_by_key(|(id, _)| *id);
-            let named = |(id, known)| (CommandId::from_uuid(Uuid::from_u128(id)), known);
-            known.into_iter().map(named)
-        })
-    }
 }
 
 impl Window {
@@ -105,12 +77,14 @@ impl Window {
         self.len
     }
 
-    pub(crate) fn freeze(&self) -> FrozenWindow {
-        FrozenWindow {
-            start: self.start,
-            spans: self.spans.values().cloned().collect(),
-            len: self.len,
-        }
+    /// What is remembered, by id.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
+        self.spans.values().flat_map(|span| {
+            let mut known: Vec<(u128, Known)> = span.iter().map(|(id, known)| (*id, *known)).collect();
+            known.sort_unstable_by_key(|(id, _)| *id);
+            let named = |(id, known)| (CommandId::from_uuid(Uuid::from_u128(id)), known);
+            known.into_iter().map(named)
+        })
     }
 
     pub(crate) fn find(&self, id: CommandId) -> Option<Known> {
@@ -230,7 +204,7 @@ mod tests {
             }
             let asked_id = CommandId::from_uuid(Uuid::from_u128(asked));
             prop_assert_eq!(window.find(asked_id), map.get(&asked).copied());
-            let all: Vec<(u128, Known)> = window.freeze().iter().map(|(id, known)| (number(id), known)).collect();
+            let all: Vec<(u128, Known)> = window.iter().map(|(id, known)| (number(id), known)).collect();
             prop_assert_eq!(all, map.into_iter().collect::<Vec<_>>());
         }
     }

@@ -119,6 +119,18 @@ fn play(commands: &[Command]) -> (Engine, Batch, Vec<Outcome>) {
     (engine, journal, outcomes)
 }
 
+/// The state that a journal leads to.
+fn replay(journal: &Batch) -> Engine {
+    let mut engine = Engine::new(0);
+    for account in &journal.accounts {
+        engine.replay_account(account).unwrap();
+    }
+    for row in &journal.rows {
+        engine.replay(row).unwrap();
+    }
+    engine
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -168,13 +180,7 @@ proptest! {
     #[test]
     fn i15_a_replay_comes_to_the_same_state(commands in commands()) {
         let (engine, journal, _) = play(&commands);
-        let mut replayed = Engine::new(0);
-        for account in &journal.accounts {
-            replayed.replay_account(account).unwrap();
-        }
-        for row in &journal.rows {
-            replayed.replay(row).unwrap();
-        }
+        let replayed = replay(&journal);
         prop_assert_eq!(replayed.state_hash(), engine.state_hash());
         prop_assert_eq!(replayed.sequence(), engine.sequence());
         for command in &commands {
@@ -281,14 +287,7 @@ proptest! {
         prop_assert_eq!(frozen.to_snapshot(last), bytes);
         // The pages that were shared are the engine's own again, with all that came.
         drop(frozen);
-        let mut replayed = Engine::new(0);
-        for account in &journal.accounts {
-            replayed.replay_account(account).unwrap();
-        }
-        for row in &journal.rows {
-            replayed.replay(row).unwrap();
-        }
-        prop_assert_eq!(replayed.state_hash(), engine.state_hash());
+        prop_assert_eq!(replay(&journal).state_hash(), engine.state_hash());
     }
 
     #[test]

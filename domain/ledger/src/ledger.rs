@@ -390,12 +390,8 @@ impl Ledger {
         self.holds.forget_closed_before(bound);
     }
 
-    fn known(&self, id: AccountId) -> Result<(), Impossible> {
-        if self.accounts.get(id).is_some() {
-            Ok(())
-        } else {
-            Err(Impossible::AccountUnknown(id.0))
-        }
+    fn known(&self, id: AccountId) -> Result<&Row, Impossible> {
+        self.accounts.get(id).ok_or(Impossible::AccountUnknown(id.0))
     }
 
     fn find_or_open(&mut self, key: AccountKey) -> AccountId {

@@ -124,7 +124,7 @@ impl<R> Pipeline<R> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ferrex_engine_core::{Action, Command, Engine, Reason, Step as Effect};
     use ferrex_ids::{CommandId, HoldId};
     use proptest::prelude::*;
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     /// A command whose refusal is one row.
-    fn refused(number: u64) -> Command {
+    pub(crate) fn refused(number: u64) -> Command {
         let id = Uuid::from_u128(number.into());
         Command {
             id: CommandId::from_uuid(id),

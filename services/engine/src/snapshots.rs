@@ -187,7 +187,10 @@ pub async fn inspect(db: &ferrex_postgres::Db, shard: u16) -> Result<Vec<Found>,
 
 #[cfg(test)]
 mod tests {
+    use ferrex_engine_core::Batch;
+
     use super::*;
+    use crate::pipeline::tests::refused;
 
     #[test]
     fn a_large_state_is_written_after_more_rows_and_by_an_owner_after_twice_as_many() {
@@ -205,19 +208,10 @@ mod tests {
     }
 
     /// An engine whose journal has so many rows, each a refusal.
-    fn engine(rows: u128) -> Engine {
+    fn engine(rows: u64) -> Engine {
         let mut engine = Engine::new(0);
         for number in 1..=rows {
-            let id = uuid::Uuid::from_u128(number);
-            let hold = ferrex_ids::HoldId::from_uuid(id);
-            let command = ferrex_engine_core::Command {
-                id: ferrex_ids::CommandId::from_uuid(id),
-                at: ferrex_time::from_micros(0),
-                reason: ferrex_engine_core::Reason::Transfer,
-                reference: id,
-                action: ferrex_engine_core::Action::Transfer(vec![ferrex_engine_core::Step::Void { hold }]),
-            };
-            engine.apply(&command, &mut ferrex_engine_core::Batch::default());
+            engine.apply(&refused(number), &mut Batch::default());
         }
         engine
     }

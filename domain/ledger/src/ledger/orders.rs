@@ -39,7 +39,7 @@ impl Ledger {
 
     /// Gives back what was set aside for an order.
     pub fn give_back(&mut self, id: AccountId, amount: u128) -> Result<(), Impossible> {
-        let row = self.accounts.get(id).ok_or(Impossible::AccountUnknown(id.0))?;
+        let row = self.known(id)?;
         let held = row.held.checked_sub(amount);
         let (total, held) = (row.total, held.ok_or(Impossible::BalanceRange(id.0))?);
         self.accounts.set(id, total, held);
@@ -65,7 +65,7 @@ impl Ledger {
     }
 
     fn of_credit(&self, id: AccountId) -> Result<&Row, Impossible> {
-        let row = self.accounts.get(id).ok_or(Impossible::AccountUnknown(id.0))?;
+        let row = self.known(id)?;
         if row.normal() == Normal::Credit {
             Ok(row)
         } else {

@@ -34,7 +34,6 @@ demo-trade: ## Plays a trading day on a system of its own, one process a role an
 
 test: ## Runs every test, on a real PostgreSQL, Kafka, chain and mail server
 	@scripts/tools.sh test
-	$(cargo) build $(CARGO_LOCKED) -p ferrex
 	$(cargo) test $(CARGO_LOCKED) --workspace --no-fail-fast
 	$(cargo) test $(CARGO_LOCKED) -p ferrex-sim --features planted --test it planted:: -- --nocapture
 

@@ -1,0 +1,39 @@
+//! The command line, as an operator meets it. That this target exists also has cargo build `ferrex` for the tests of the whole system.
+
+use std::process::{Command, Output};
+
+fn ferrex(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ferrex"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .expect("the program runs")
+}
+
+#[test]
+fn a_role_that_does_not_exist_is_refused_with_those_that_do() {
+    let output = ferrex(&["run", "--role", "engine,cook"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(said.contains("cook"), "{said}");
+    for role in [
+        "engine",
+        "signer",
+        "core",
+        "payment",
+        "notifications",
+        "webhooks",
+        "cron",
+        "admin",
+    ] {
+        assert!(said.contains(role), "{role} is not named in: {said}");
+    }
+}
+
+#[test]
+fn a_settings_file_that_is_not_there_is_named() {
+    let output = ferrex(&["check", "--config", "/nowhere/ferrex.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(said.contains("/nowhere/ferrex.toml"), "{said}");
+}

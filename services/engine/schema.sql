@@ -1,5 +1,45 @@
 -- Schema "engine" as its migrations leave it. Written by its schema test with UPDATE_SNAPSHOTS=1; not to be edited.
 
+CREATE TYPE account_entry AS (
+    id      integer,
+    owner   uuid,
+    purpose smallint,
+    asset   integer
+);
+
+CREATE TYPE journal_entry AS (
+    command     uuid,
+    fingerprint bigint,
+    at          timestamp with time zone,
+    reference   uuid,
+    debit       integer,
+    credit      integer,
+    asset       integer,
+    reason      smallint,
+    kind        smallint,
+    refusal     smallint,
+    last        boolean,
+    amount      numeric,
+    hold        uuid,
+    expires_at  timestamp with time zone
+);
+
+CREATE TYPE journal_order_entry AS (
+    place     integer,
+    market    integer,
+    order_no  bigint,
+    other_no  bigint,
+    price     bigint,
+    lots      bigint,
+    lots_left bigint,
+    display   bigint,
+    stop      bigint,
+    flags     integer,
+    fee       numeric,
+    client    uuid,
+    details   jsonb
+);
+
 CREATE TABLE account (
     shard   smallint NOT NULL,
     id      integer NOT NULL,
@@ -359,38 +399,34 @@ CREATE TABLE told_upto (
 COMMENT ON TABLE told_upto IS 'Where the relay was, a row a minute for an hour: from the oldest it tells again what a broker has lost';
 GRANT DELETE, INSERT, SELECT, UPDATE ON told_upto TO ferrex_engine;
 
-CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, account_ids integer[], account_owners uuid[], account_purposes smallint[], account_assets integer[], commands uuid[], fingerprints bigint[], ats timestamp with time zone[], row_references uuid[], debits integer[], credits integer[], assets integer[], reasons smallint[], kinds smallint[], refusals smallint[], lasts boolean[], amounts numeric[], holds uuid[], expiries timestamp with time zone[], places integer[], markets integer[], orders bigint[], others bigint[], prices bigint[], order_lots bigint[], lefts bigint[], displays bigint[], stops bigint[], order_flags integer[], fees numeric[], clients uuid[], order_details jsonb[])
+CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, accounts engine.account_entry[], entries engine.journal_entry[], orders engine.journal_order_entry[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'engine'
 AS $function$
 BEGIN
-    UPDATE head SET last_id = previous + cardinality(commands) WHERE epoch = my_epoch AND last_id = previous;
+    UPDATE head SET last_id = previous + cardinality(entries) WHERE epoch = my_epoch AND last_id = previous;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'epoch % does not write after row %', my_epoch, previous USING ERRCODE = 'FX001';
     END IF;
-    IF cardinality(account_ids) > 0 THEN
+    IF cardinality(accounts) > 0 THEN
         INSERT INTO account (shard, id, owner, purpose, asset)
-        SELECT my_shard, a.id, a.owner, a.purpose, a.asset
-          FROM unnest(account_ids, account_owners, account_purposes, account_assets) AS a (id, owner, purpose, asset);
+        SELECT my_shard, a.id, a.owner, a.purpose, a.asset FROM unnest(accounts) AS a;
     END IF;
     INSERT INTO journal (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount,
                          hold, expires_at)
-    SELECT previous + r.place, r.command, r.fingerprint, r.at, r.reference, r.debit, r.credit, r.asset, r.reason, r.kind,
-           r.refusal, r.last, r.amount, r.hold, r.expires_at
-      FROM unnest(commands, fingerprints, ats, row_references, debits, credits, assets, reasons, kinds, refusals, lasts,
-                  amounts, holds, expiries) WITH ORDINALITY
-           AS r (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
+    SELECT previous + e.place, e.command, e.fingerprint, e.at, e.reference, e.debit, e.credit, e.asset, e.reason, e.kind,
+           e.refusal, e.last, e.amount, e.hold, e.expires_at
+      FROM unnest(entries) WITH ORDINALITY
+           AS e (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
                  expires_at, place);
-    IF cardinality(places) > 0 THEN
+    IF cardinality(orders) > 0 THEN
         INSERT INTO journal_order (id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client,
                                    details)
         SELECT previous + o.place, o.market, o.order_no, o.other_no, o.price, o.lots, o.lots_left, o.display, o.stop, o.flags,
                o.fee, o.client, o.details
-          FROM unnest(places, markets, orders, others, prices, order_lots, lefts, displays, stops, order_flags, fees, clients,
-                      order_details)
-               AS o (place, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details);
+          FROM unnest(orders) AS o;
     END IF;
 END
 $function$

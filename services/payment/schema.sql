@@ -1,5 +1,108 @@
 -- Schema "payment" as its migrations leave it. Written by its schema test with UPDATE_SNAPSHOTS=1; not to be edited.
 
+CREATE DOMAIN client_key AS text CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 255)));
+
+CREATE DOMAIN fingerprint AS bytea CHECK ((octet_length(VALUE) = 32));
+
+CREATE DOMAIN order_kind AS text CHECK ((VALUE = ANY (ARRAY['limit'::text, 'market'::text])));
+
+CREATE DOMAIN order_name AS text CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 64)));
+
+CREATE DOMAIN order_side AS text CHECK ((VALUE = ANY (ARRAY['buy'::text, 'sell'::text])));
+
+CREATE DOMAIN order_status AS text CHECK ((VALUE = ANY (ARRAY['requested'::text, 'open'::text, 'filled'::text, 'cancelled'::text, 'expired'::text, 'unfilled'::text, 'self_trade'::text, 'refused'::text, 'lapsed'::text])));
+
+CREATE DOMAIN order_tif AS text CHECK ((VALUE = ANY (ARRAY['gtc'::text, 'ioc'::text, 'fok'::text, 'post_only'::text])));
+
+CREATE DOMAIN positive_units AS numeric(39,0) CHECK ((VALUE > (0)::numeric));
+
+CREATE DOMAIN units AS numeric(39,0) CHECK ((VALUE >= (0)::numeric));
+
+CREATE TYPE asked_order_entry AS (
+    id              uuid,
+    user_id         uuid,
+    key             text,
+    fingerprint     bytea,
+    market          integer,
+    client_order_id text,
+    command         jsonb,
+    side            text,
+    kind            text,
+    tif             text,
+    price           numeric,
+    quantity        numeric,
+    value           numeric,
+    expires_at      timestamp with time zone,
+    placed_at       timestamp with time zone,
+    stop            numeric,
+    owes_nothing    boolean
+);
+
+CREATE TYPE changed_order_entry AS (
+    id           uuid,
+    price        numeric,
+    quantity     numeric,
+    status       text,
+    triggered    boolean,
+    filled       numeric,
+    filled_value numeric,
+    fee          numeric
+);
+
+CREATE TYPE movement_entry AS (
+    user_id   uuid,
+    sequence  bigint,
+    asset     integer,
+    command   uuid,
+    reason    smallint,
+    reference uuid,
+    at        timestamp with time zone,
+    credited  numeric,
+    debited   numeric,
+    reserved  numeric,
+    released  numeric,
+    owed      numeric,
+    repaid    numeric,
+    fee       numeric
+);
+
+CREATE TYPE placed_order_entry AS (
+    id           uuid,
+    user_id      uuid,
+    market       integer,
+    number       bigint,
+    side         text,
+    kind         text,
+    tif          text,
+    price        numeric,
+    quantity     numeric,
+    expires_at   timestamp with time zone,
+    placed_at    timestamp with time zone,
+    status       text,
+    stop         numeric,
+    waiting      boolean,
+    filled       numeric,
+    filled_value numeric,
+    fee          numeric
+);
+
+CREATE TYPE trade_entry AS (
+    sequence   bigint,
+    place      integer,
+    market     integer,
+    at         timestamp with time zone,
+    price      numeric,
+    quantity   numeric,
+    value      numeric,
+    taker      text,
+    buyer      uuid,
+    buy_order  uuid,
+    buy_fee    numeric,
+    seller     uuid,
+    sell_order uuid,
+    sell_fee   numeric
+);
+
 CREATE TABLE asset (
     id                  integer NOT NULL,
     symbol              text NOT NULL,
@@ -306,14 +409,12 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON hot_wallet_claim TO ferrex_payment;
 
 CREATE TABLE idempotency (
     user_id     uuid NOT NULL,
-    key         text NOT NULL,
+    key         payment.client_key NOT NULL,
     operation   text NOT NULL,
-    fingerprint bytea NOT NULL,
+    fingerprint payment.fingerprint NOT NULL,
     resource    uuid NOT NULL,
     bound_at    timestamp with time zone NOT NULL,
-    CONSTRAINT idempotency_pkey PRIMARY KEY (user_id, key),
-    CONSTRAINT idempotency_fingerprint_check CHECK ((octet_length(fingerprint) = 32)),
-    CONSTRAINT idempotency_key_check CHECK (((length(key) >= 1) AND (length(key) <= 255)))
+    CONSTRAINT idempotency_pkey PRIMARY KEY (user_id, key)
 );
 COMMENT ON TABLE idempotency IS 'A client''s key, per person and for ever, bound to what it made (H045); written in the transaction that starts the flow, so a row without work is impossible (H046)';
 GRANT INSERT, SELECT ON idempotency TO ferrex_payment;
@@ -378,9 +479,8 @@ CREATE TABLE movement (
     released  numeric(39,0) NOT NULL DEFAULT 0,
     owed      numeric(39,0) NOT NULL DEFAULT 0,
     repaid    numeric(39,0) NOT NULL DEFAULT 0,
-    fee       numeric(39,0) NOT NULL DEFAULT 0,
-    CONSTRAINT movement_pkey PRIMARY KEY (user_id, sequence, asset),
-    CONSTRAINT movement_fee_check CHECK ((fee >= (0)::numeric))
+    fee       payment.units NOT NULL DEFAULT 0,
+    CONSTRAINT movement_pkey PRIMARY KEY (user_id, sequence, asset)
 );
 COMMENT ON TABLE movement IS 'What each command did to each person''s accounts, from engine.journal.v1; append-only';
 CREATE INDEX movement_owed ON movement USING btree (user_id) WHERE (owed > (0)::numeric);
@@ -500,47 +600,35 @@ CREATE TABLE placed_order (
     user_id         uuid NOT NULL,
     market          integer NOT NULL,
     number          bigint,
-    client_order_id text,
+    client_order_id payment.order_name,
     command         jsonb,
-    side            text NOT NULL,
-    kind            text NOT NULL,
-    tif             text NOT NULL,
-    price           numeric(39,0) NOT NULL,
-    quantity        numeric(39,0),
-    value           numeric(39,0),
+    side            payment.order_side NOT NULL,
+    kind            payment.order_kind NOT NULL,
+    tif             payment.order_tif NOT NULL,
+    price           payment.units NOT NULL,
+    quantity        payment.units,
+    value           payment.positive_units,
     expires_at      timestamp with time zone,
     placed_at       timestamp with time zone NOT NULL,
-    status          text NOT NULL,
+    status          payment.order_status NOT NULL,
     refusal         smallint,
-    filled          numeric(39,0) NOT NULL DEFAULT 0,
-    filled_value    numeric(39,0) NOT NULL DEFAULT 0,
-    fee             numeric(39,0) NOT NULL DEFAULT 0,
-    stop            numeric(39,0),
+    filled          payment.units NOT NULL DEFAULT 0,
+    filled_value    payment.units NOT NULL DEFAULT 0,
+    fee             payment.units NOT NULL DEFAULT 0,
+    stop            payment.positive_units,
     waiting         boolean NOT NULL DEFAULT false,
     CONSTRAINT placed_order_pkey PRIMARY KEY (id),
     CONSTRAINT placed_order_number_unique UNIQUE (market, number),
-    CONSTRAINT placed_order_check CHECK (((NOT waiting) OR (stop IS NOT NULL))),
-    CONSTRAINT placed_order_client_order_id_check CHECK (((length(client_order_id) >= 1) AND (length(client_order_id) <= 64))),
-    CONSTRAINT placed_order_fee_check CHECK ((fee >= (0)::numeric)),
-    CONSTRAINT placed_order_filled_check CHECK ((filled >= (0)::numeric)),
-    CONSTRAINT placed_order_filled_value_check CHECK ((filled_value >= (0)::numeric)),
-    CONSTRAINT placed_order_kind_check CHECK ((kind = ANY (ARRAY['limit'::text, 'market'::text]))),
-    CONSTRAINT placed_order_price_check CHECK ((price >= (0)::numeric)),
-    CONSTRAINT placed_order_quantity_check CHECK ((quantity >= (0)::numeric)),
-    CONSTRAINT placed_order_side_check CHECK ((side = ANY (ARRAY['buy'::text, 'sell'::text]))),
-    CONSTRAINT placed_order_status_check CHECK ((status = ANY (ARRAY['requested'::text, 'open'::text, 'filled'::text, 'cancelled'::text, 'expired'::text, 'unfilled'::text, 'self_trade'::text, 'refused'::text, 'lapsed'::text]))),
-    CONSTRAINT placed_order_stop_check CHECK ((stop > (0)::numeric)),
-    CONSTRAINT placed_order_tif_check CHECK ((tif = ANY (ARRAY['gtc'::text, 'ioc'::text, 'fok'::text, 'post_only'::text]))),
-    CONSTRAINT placed_order_value_check CHECK ((value > (0)::numeric))
+    CONSTRAINT placed_order_check CHECK (((NOT waiting) OR (stop IS NOT NULL)))
 );
 COMMENT ON TABLE placed_order IS 'Orders: what was asked for, and where it stands by engine.market.v1';
 CREATE INDEX placed_order_client ON placed_order USING btree (user_id, client_order_id, id DESC) WHERE (client_order_id IS NOT NULL);
-CREATE UNIQUE INDEX placed_order_client_unique ON placed_order USING btree (user_id, client_order_id) WHERE ((status = ANY (ARRAY['requested'::text, 'open'::text])) AND (client_order_id IS NOT NULL));
-CREATE INDEX placed_order_expiring ON placed_order USING btree (expires_at) WHERE ((status = 'open'::text) AND (expires_at IS NOT NULL));
-CREATE INDEX placed_order_open ON placed_order USING btree (user_id, id DESC) WHERE (status = ANY (ARRAY['requested'::text, 'open'::text]));
-CREATE INDEX placed_order_requested ON placed_order USING btree (user_id, placed_at) WHERE (status = 'requested'::text);
+CREATE UNIQUE INDEX placed_order_client_unique ON placed_order USING btree (user_id, client_order_id) WHERE (((status)::text = ANY (ARRAY['requested'::text, 'open'::text])) AND (client_order_id IS NOT NULL));
+CREATE INDEX placed_order_expiring ON placed_order USING btree (expires_at) WHERE (((status)::text = 'open'::text) AND (expires_at IS NOT NULL));
+CREATE INDEX placed_order_open ON placed_order USING btree (user_id, id DESC) WHERE ((status)::text = ANY (ARRAY['requested'::text, 'open'::text]));
+CREATE INDEX placed_order_requested ON placed_order USING btree (user_id, placed_at) WHERE ((status)::text = 'requested'::text);
 CREATE INDEX placed_order_user ON placed_order USING btree (user_id, id DESC);
-CREATE INDEX placed_order_waiting ON placed_order USING btree (market, side, stop) WHERE ((status = 'open'::text) AND waiting);
+CREATE INDEX placed_order_waiting ON placed_order USING btree (market, side, stop) WHERE (((status)::text = 'open'::text) AND waiting);
 GRANT INSERT, SELECT ON placed_order TO ferrex_payment;
 
 CREATE TABLE published (
@@ -600,23 +688,17 @@ CREATE TABLE trade (
     place      integer NOT NULL,
     market     integer NOT NULL,
     at         timestamp with time zone NOT NULL,
-    price      numeric(39,0) NOT NULL,
-    quantity   numeric(39,0) NOT NULL,
-    value      numeric(39,0) NOT NULL,
-    taker      text,
+    price      payment.positive_units NOT NULL,
+    quantity   payment.positive_units NOT NULL,
+    value      payment.positive_units NOT NULL,
+    taker      payment.order_side,
     buyer      uuid NOT NULL,
     buy_order  uuid NOT NULL,
-    buy_fee    numeric(39,0) NOT NULL,
+    buy_fee    payment.units NOT NULL,
     seller     uuid NOT NULL,
     sell_order uuid NOT NULL,
-    sell_fee   numeric(39,0) NOT NULL,
-    CONSTRAINT trade_pkey PRIMARY KEY (sequence, place),
-    CONSTRAINT trade_buy_fee_check CHECK ((buy_fee >= (0)::numeric)),
-    CONSTRAINT trade_price_check CHECK ((price > (0)::numeric)),
-    CONSTRAINT trade_quantity_check CHECK ((quantity > (0)::numeric)),
-    CONSTRAINT trade_sell_fee_check CHECK ((sell_fee >= (0)::numeric)),
-    CONSTRAINT trade_taker_check CHECK ((taker = ANY (ARRAY['buy'::text, 'sell'::text]))),
-    CONSTRAINT trade_value_check CHECK ((value > (0)::numeric))
+    sell_fee   payment.units NOT NULL,
+    CONSTRAINT trade_pkey PRIMARY KEY (sequence, place)
 );
 COMMENT ON TABLE trade IS 'Trades, append-only';
 CREATE INDEX trade_buyer ON trade USING btree (buyer, sequence DESC, place DESC);

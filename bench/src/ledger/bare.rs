@@ -9,13 +9,15 @@ use ferrex_engine::SCHEMA;
 use ferrex_engine_client::{EngineClient, Submission};
 use ferrex_engine_core::{Action, Answer, Command, Outcome, RowKind, Step};
 use ferrex_ledger::{Account, Owner};
-use ferrex_postgres::{PgU128, provision};
+use ferrex_postgres::{PgU128, entry, provision};
 use ferrex_testkit::{Postgres, TestDb};
+use ferrex_time::Timestamp;
 use secrecy::SecretString;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::load::{self, Load, Mix};
 use crate::effort::Effort;
@@ -36,7 +38,7 @@ impl Bare {
         let db = postgres.fresh_database().await;
         provision(&db.admin_url, &SCHEMA, &SecretString::from("bench")).await?;
         let mut connection = PgConnection::connect(&db.superuser_url).await?;
-        sqlx::raw_sql("CREATE TABLE bare (LIKE engine.journal INCLUDING ALL)")
+        sqlx::raw_sql("SET search_path = public, engine; CREATE TABLE bare (LIKE journal INCLUDING ALL)")
             .execute(&mut connection)
             .await?;
         let (client, submissions) = EngineClient::local();
@@ -107,7 +109,7 @@ async fn write(
             let Submission::Command { command, reply } = submission else {
                 bail!("only commands are sent here");
             };
-            rows.add(command, reply)?;
+            rows.add(&command, reply)?;
         }
         let started = Instant::now();
         answered = rows.replies.len();
@@ -117,18 +119,36 @@ async fn write(
     Ok(())
 }
 
-/// A batch, column by column.
+/// A batch.
 #[derive(Default)]
 struct Rows {
-    commands: Vec<Command>,
-    debits: Vec<i32>,
-    credits: Vec<i32>,
-    amounts: Vec<PgU128>,
+    entries: Vec<Entry>,
     replies: Vec<oneshot::Sender<Answer>>,
 }
 
+/// A row, as the engine sends it.
+#[derive(sqlx::Encode)]
+struct Entry {
+    command: Uuid,
+    fingerprint: i64,
+    at: Timestamp,
+    reference: Uuid,
+    debit: i32,
+    credit: i32,
+    asset: i32,
+    reason: i16,
+    kind: i16,
+    refusal: i16,
+    last: bool,
+    amount: PgU128,
+    hold: Option<Uuid>,
+    expires_at: Option<Timestamp>,
+}
+
+entry!(Entry, "journal_entry");
+
 impl Rows {
-    fn add(&mut self, command: Command, reply: oneshot::Sender<Answer>) -> anyhow::Result<()> {
+    fn add(&mut self, command: &Command, reply: oneshot::Sender<Answer>) -> anyhow::Result<()> {
         let Action::Transfer(steps) = &command.action else {
             bail!("only transfers are sent here");
         };
@@ -141,47 +161,39 @@ impl Rows {
         else {
             bail!("a transfer moves something");
         };
-        self.debits.push(number(debit)?);
-        self.credits.push(number(credit)?);
-        self.amounts.push(PgU128::from(*amount));
-        self.commands.push(command);
+        self.entries.push(Entry {
+            command: command.id.uuid(),
+            fingerprint: 0,
+            at: command.at,
+            reference: command.reference,
+            debit: number(debit)?,
+            credit: number(credit)?,
+            asset: load::ASSET.0.cast_signed(),
+            reason: command.reason.code().cast_signed(),
+            kind: RowKind::Move.code().into(),
+            refusal: 0,
+            last: true,
+            amount: PgU128::from(*amount),
+            hold: None,
+            expires_at: None,
+        });
         self.replies.push(reply);
         Ok(())
     }
 
     /// Writes the rows after row `last_id` and answers their callers; answers the last row.
     async fn insert(self, connection: &mut PgConnection, last_id: i64) -> anyhow::Result<i64> {
-        fn all<T: Clone>(count: usize, value: T) -> Vec<T> {
-            vec![value; count]
-        }
-        let count = self.replies.len();
-        let commands = &self.commands;
         sqlx::query(
             "INSERT INTO bare (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount,
                                hold, expires_at)
-             SELECT $1 + r.place, r.command, r.fingerprint, r.at, r.reference, r.debit, r.credit, r.asset, r.reason, r.kind,
-                    r.refusal, r.last, r.amount, r.hold, r.expires_at
-               FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::uuid[], $6::integer[], $7::integer[], $8::integer[],
-                           $9::smallint[], $10::smallint[], $11::smallint[], $12::boolean[], $13::numeric[], $14::uuid[],
-                           $15::timestamptz[]) WITH ORDINALITY
-                    AS r (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
+             SELECT $1 + e.place, e.command, e.fingerprint, e.at, e.reference, e.debit, e.credit, e.asset, e.reason, e.kind,
+                    e.refusal, e.last, e.amount, e.hold, e.expires_at
+               FROM unnest($2) WITH ORDINALITY
+                    AS e (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
                           expires_at, place)",
         )
         .bind(last_id)
-        .bind(commands.iter().map(|c| c.id.uuid()).collect::<Vec<_>>())
-        .bind(all(count, 0_i64))
-        .bind(commands.iter().map(|c| c.at).collect::<Vec<_>>())
-        .bind(commands.iter().map(|c| c.reference).collect::<Vec<_>>())
-        .bind(self.debits)
-        .bind(self.credits)
-        .bind(all(count, load::ASSET.0.cast_signed()))
-        .bind(commands.iter().map(|c| c.reason.code().cast_signed()).collect::<Vec<_>>())
-        .bind(all(count, i16::from(RowKind::Move.code())))
-        .bind(all(count, 0_i16))
-        .bind(all(count, true))
-        .bind(self.amounts)
-        .bind(all(count, None::<uuid::Uuid>))
-        .bind(all(count, None::<ferrex_time::Timestamp>))
+        .bind(self.entries)
         .execute(connection)
         .await
         .context("inserting a batch")?;

@@ -25,6 +25,22 @@ const TABLES: &str = "
      WHERE c.relnamespace = $1::text::regnamespace AND c.relkind IN ('r', 'p')
      ORDER BY c.relname, a.attnum";
 
+const TYPES: &str = "
+    SELECT c.relname::text AS object, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS text
+      FROM pg_class c
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE c.relnamespace = $1::text::regnamespace AND c.relkind = 'c'
+     ORDER BY c.relname, a.attnum";
+
+const DOMAINS: &str = "
+    SELECT t.typname::text AS object, ''::text AS name,
+           'CREATE DOMAIN ' || t.typname || ' AS ' || format_type(t.typbasetype, t.typtypmod)
+           || CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END
+           || coalesce((SELECT string_agg(' ' || pg_get_constraintdef(o.oid), '' ORDER BY o.conname)
+                          FROM pg_constraint o WHERE o.contypid = t.oid AND o.contype = 'c'), '') || ';' AS text
+      FROM pg_type t WHERE t.typnamespace = $1::text::regnamespace AND t.typtype = 'd'
+     ORDER BY t.typname";
+
 const CONSTRAINTS: &str = "
     SELECT c.relname::text AS object, o.conname::text AS name, pg_get_constraintdef(o.oid) AS text
       FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
@@ -78,6 +94,10 @@ struct Line {
     text: String,
 }
 
+fn name_width(columns: &[Line]) -> usize {
+    columns.iter().map(|column| column.name.len()).max().unwrap_or(0)
+}
+
 async fn lines(connection: &mut PgConnection, sql: &'static str, schema: &str) -> Result<Vec<Line>, Error> {
     sqlx::query_as(sql)
         .bind(schema)
@@ -86,12 +106,14 @@ async fn lines(connection: &mut PgConnection, sql: &'static str, schema: &str) -
         .doing("reading the catalogue")
 }
 
-/// The tables, constraints, indexes, triggers, functions, comments and grants of a schema as text in a stable order.
+/// The domains, types, tables, constraints, indexes, triggers, functions, comments and grants of a schema as text in a stable order.
 pub async fn dump_schema(admin_url: &str, schema: &str) -> Result<String, Error> {
     let options = PgConnectOptions::from_str(admin_url).map_err(Error::Address)?;
     let mut connection = PgConnection::connect_with(&options)
         .await
         .map_err(Error::Connect)?;
+    let domains = lines(&mut connection, DOMAINS, schema).await?;
+    let types = lines(&mut connection, TYPES, schema).await?;
     let columns = lines(&mut connection, TABLES, schema).await?;
     let constraints = lines(&mut connection, CONSTRAINTS, schema).await?;
     let after = lines(&mut connection, AFTER_TABLES, schema).await?;
@@ -101,13 +123,29 @@ pub async fn dump_schema(admin_url: &str, schema: &str) -> Result<String, Error>
     let mut text = format!(
         "-- Schema \"{schema}\" as its migrations leave it. Written by its schema test with UPDATE_SNAPSHOTS=1; not to be edited.\n"
     );
+    for domain in domains {
+        let _ = write!(text, "\n{}\n", domain.text);
+    }
+    for fields in types.chunk_by(|left, right| left.object == right.object) {
+        let width = name_width(fields);
+        let parts: Vec<String> = fields
+            .iter()
+            .map(|field| format!("    {:width$} {}", field.name, field.text))
+            .collect();
+        let _ = write!(
+            text,
+            "\nCREATE TYPE {} AS (\n{}\n);\n",
+            fields[0].object,
+            parts.join(",\n")
+        );
+    }
     let mut after = after.into_iter().peekable();
     for table in columns.chunk_by(|left, right| left.object == right.object) {
         let name = &table[0].object;
         while let Some(line) = after.next_if(|line| line.object < *name) {
             let _ = write!(text, "\n{}\n", line.text);
         }
-        let width = table.iter().map(|column| column.name.len()).max().unwrap_or(0);
+        let width = name_width(table);
         let mut parts: Vec<String> = table
             .iter()
             .map(|column| format!("    {:width$} {}", column.name, column.text))

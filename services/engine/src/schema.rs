@@ -46,6 +46,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "vacuum",
             sql: include_str!("../migrations/0008_vacuum.sql"),
         },
+        Migration {
+            version: 9,
+            name: "entries",
+            sql: include_str!("../migrations/0009_entries.sql"),
+        },
     ],
 };
 

@@ -45,6 +45,11 @@ const OWN: MigrationSet = MigrationSet {
             name: "orders by the thousand",
             sql: include_str!("../migrations/0008_order_intake.sql"),
         },
+        Migration {
+            version: 9,
+            name: "entries",
+            sql: include_str!("../migrations/0009_entries.sql"),
+        },
     ],
 };
 

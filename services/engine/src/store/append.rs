@@ -1,15 +1,87 @@
-use ferrex_engine_core::Batch;
+use ferrex_engine_core::{AccountRow, Batch, JournalRow};
 use ferrex_ledger::Owner;
-use ferrex_postgres::PgU128;
+use ferrex_postgres::{PgU128, entry};
+use ferrex_time::Timestamp;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::orders::Parts;
+use super::orders;
 use super::stored;
 use crate::Error;
 use crate::error::Doing as _;
 
 /// SQLSTATE that `append` raises for a writer that is not the owner or does not know the journal's end.
 const FENCED: &str = "FX001";
+
+/// An account as `append()` takes it.
+#[derive(sqlx::Encode)]
+struct AccountEntry {
+    id: i32,
+    owner: Option<Uuid>,
+    purpose: i16,
+    asset: i32,
+}
+
+/// A row as `append()` takes it, which gives it its id. The fingerprint is stored by its bit pattern.
+#[derive(sqlx::Encode)]
+struct Entry {
+    command: Uuid,
+    fingerprint: i64,
+    at: Timestamp,
+    reference: Uuid,
+    debit: i32,
+    credit: i32,
+    asset: i32,
+    reason: i16,
+    kind: i16,
+    refusal: i16,
+    last: bool,
+    amount: PgU128,
+    hold: Option<Uuid>,
+    expires_at: Option<Timestamp>,
+}
+
+entry!(AccountEntry, "account_entry");
+entry!(Entry, "journal_entry");
+
+fn number(id: u32, what: &'static str) -> Result<i32, Error> {
+    i32::try_from(id).map_err(|_| stored(what, id))
+}
+
+impl AccountEntry {
+    fn of(row: &AccountRow) -> Result<Self, Error> {
+        Ok(Self {
+            id: number(row.id, "account")?,
+            owner: match row.key.account.owner {
+                Owner::House => None,
+                Owner::User(user) => Some(user),
+            },
+            purpose: row.key.account.purpose.code().into(),
+            asset: number(row.key.asset.0, "asset")?,
+        })
+    }
+}
+
+impl Entry {
+    fn of(row: &JournalRow) -> Result<Self, Error> {
+        Ok(Self {
+            command: row.command.uuid(),
+            fingerprint: row.fingerprint.cast_signed(),
+            at: row.at,
+            reference: row.reference,
+            debit: number(row.debit, "debit")?,
+            credit: number(row.credit, "credit")?,
+            asset: number(row.asset, "asset")?,
+            reason: row.reason.cast_signed(),
+            kind: row.kind.code().into(),
+            refusal: row.refusal.cast_signed(),
+            last: row.last,
+            amount: PgU128(row.amount),
+            hold: row.hold.map(ferrex_ids::HoldId::uuid),
+            expires_at: row.expires_at,
+        })
+    }
+}
 
 /// Writes a batch as one statement, which is its own transaction. `Ok` means committed, [`Error::Fenced`] means refused,
 /// any other error means unknown.
@@ -20,78 +92,19 @@ pub(crate) async fn append(
     shard: u16,
     batch: &Batch,
 ) -> Result<(), Error> {
-    let accounts = &batch.accounts;
-    let rows = &batch.rows;
-    // Bit patterns: a fingerprint has all 64 bits, account ids and row ids stay far below 2^31 and 2^63.
-    let number = |id: u32, what: &'static str| i32::try_from(id).map_err(|_| stored(what, id));
     let row_id = |id: u64| i64::try_from(id).map_err(|_| stored("id", id));
-    let account_ids = accounts
-        .iter()
-        .map(|a| number(a.id, "account"))
-        .collect::<Result<Vec<i32>, _>>()?;
-    let account_assets = accounts
-        .iter()
-        .map(|a| number(a.key.asset.0, "asset"))
-        .collect::<Result<Vec<i32>, _>>()?;
-    let owner = |owner| match owner {
-        Owner::House => None,
-        Owner::User(user) => Some(user),
-    };
-    let debits = rows
-        .iter()
-        .map(|row| number(row.debit, "debit"))
-        .collect::<Result<Vec<i32>, _>>()?;
-    let credits = rows
-        .iter()
-        .map(|row| number(row.credit, "credit"))
-        .collect::<Result<Vec<i32>, _>>()?;
-    let assets = rows
-        .iter()
-        .map(|row| number(row.asset, "asset"))
-        .collect::<Result<Vec<i32>, _>>()?;
-    let orders = Parts::of(rows)?;
-    let small = |code: u16| code.cast_signed();
+    let accounts: Result<Vec<_>, Error> = batch.accounts.iter().map(AccountEntry::of).collect();
+    let entries: Result<Vec<_>, Error> = batch.rows.iter().map(Entry::of).collect();
     // `execute` reads to the end of the exchange: an error at commit, after the statement's own answer, is seen.
-    let written = sqlx::query(
-        "SELECT append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-                       $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)",
-    )
-    .bind(row_id(epoch)?)
-    .bind(row_id(previous)?)
-    .bind(small(shard))
-    .bind(account_ids)
-    .bind(accounts.iter().map(|a| owner(a.key.account.owner)).collect::<Vec<_>>())
-    .bind(accounts.iter().map(|a| i16::from(a.key.account.purpose.code())).collect::<Vec<_>>())
-    .bind(account_assets)
-    .bind(rows.iter().map(|row| row.command.uuid()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.fingerprint.cast_signed()).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.at).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.reference).collect::<Vec<_>>())
-    .bind(debits)
-    .bind(credits)
-    .bind(assets)
-    .bind(rows.iter().map(|row| small(row.reason)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| i16::from(row.kind.code())).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| small(row.refusal)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.last).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| PgU128(row.amount)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.hold.map(ferrex_ids::HoldId::uuid)).collect::<Vec<_>>())
-    .bind(rows.iter().map(|row| row.expires_at).collect::<Vec<_>>())
-    .bind(orders.places)
-    .bind(orders.markets)
-    .bind(orders.orders)
-    .bind(orders.others)
-    .bind(orders.prices)
-    .bind(orders.lots)
-    .bind(orders.left)
-    .bind(orders.displays)
-    .bind(orders.stops)
-    .bind(orders.flags)
-    .bind(orders.fees)
-    .bind(orders.clients)
-    .bind(orders.details)
-    .execute(connection)
-    .await;
+    let written = sqlx::query("SELECT append($1, $2, $3, $4, $5, $6)")
+        .bind(row_id(epoch)?)
+        .bind(row_id(previous)?)
+        .bind(shard.cast_signed())
+        .bind(accounts?)
+        .bind(entries?)
+        .bind(orders::entries(&batch.rows)?)
+        .execute(connection)
+        .await;
     match written {
         Ok(_) => Ok(()),
         Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some(FENCED) => {

@@ -3,7 +3,7 @@
 use ferrex_engine_core::{
     Details, JournalRow, MarketId, MarketView, OrderChanges, OrderFlags, OrderNo, OrderPart, OrderState,
 };
-use ferrex_postgres::{Copied, CopiedRow, PgU128, column_of, copy_out};
+use ferrex_postgres::{Copied, CopiedRow, PgU128, column_of, copy_out, entry};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -13,49 +13,50 @@ use super::{natural, stored};
 use crate::Error;
 use crate::error::Doing as _;
 
-/// The arrays of `append()` about orders. Prices, quantities and numbers are stored by their bit patterns.
-#[derive(Default)]
-pub(super) struct Parts {
-    pub(super) places: Vec<i32>,
-    pub(super) markets: Vec<i32>,
-    pub(super) orders: Vec<i64>,
-    pub(super) others: Vec<i64>,
-    pub(super) prices: Vec<i64>,
-    pub(super) lots: Vec<i64>,
-    pub(super) left: Vec<i64>,
-    pub(super) displays: Vec<i64>,
-    pub(super) stops: Vec<i64>,
-    pub(super) flags: Vec<i32>,
-    pub(super) fees: Vec<PgU128>,
-    pub(super) clients: Vec<Option<Uuid>>,
-    pub(super) details: Vec<Option<Json<Details>>>,
+/// What a row has about an order, as `append()` takes it; `place` says which row, from 1 on. Prices, quantities and numbers are
+/// stored by their bit patterns.
+#[derive(sqlx::Encode)]
+pub(super) struct OrderEntry {
+    place: i32,
+    market: i32,
+    order_no: i64,
+    other_no: i64,
+    price: i64,
+    lots: i64,
+    lots_left: i64,
+    display: i64,
+    stop: i64,
+    flags: i32,
+    fee: PgU128,
+    client: Option<Uuid>,
+    details: Option<Json<Details>>,
 }
 
-impl Parts {
-    /// Of the rows that have one.
-    pub(super) fn of(rows: &[JournalRow]) -> Result<Self, Error> {
-        let mut parts = Self::default();
-        for (place, row) in (1..).zip(rows) {
-            let Some(part) = &row.order else { continue };
-            parts.places.push(place);
-            let market = part.market.0;
-            parts
-                .markets
-                .push(market.try_into().map_err(|_| stored("market", market))?);
-            parts.orders.push(part.order.0.cast_signed());
-            parts.others.push(part.other.0.cast_signed());
-            parts.prices.push(part.price.cast_signed());
-            parts.lots.push(part.lots.cast_signed());
-            parts.left.push(part.left.cast_signed());
-            parts.displays.push(part.display.cast_signed());
-            parts.stops.push(part.stop.cast_signed());
-            parts.flags.push(part.flags.0.into());
-            parts.fees.push(PgU128(part.fee));
-            parts.clients.push(part.client);
-            parts.details.push(row.details.as_deref().cloned().map(Json));
-        }
-        Ok(parts)
+entry!(OrderEntry, "journal_order_entry");
+
+/// Of the rows that have one.
+pub(super) fn entries(rows: &[JournalRow]) -> Result<Vec<OrderEntry>, Error> {
+    let mut entries = Vec::new();
+    for (place, row) in (1..).zip(rows) {
+        let Some(part) = &row.order else { continue };
+        let market = part.market.0;
+        entries.push(OrderEntry {
+            place,
+            market: market.try_into().map_err(|_| stored("market", market))?,
+            order_no: part.order.0.cast_signed(),
+            other_no: part.other.0.cast_signed(),
+            price: part.price.cast_signed(),
+            lots: part.lots.cast_signed(),
+            lots_left: part.left.cast_signed(),
+            display: part.display.cast_signed(),
+            stop: part.stop.cast_signed(),
+            flags: part.flags.0.into(),
+            fee: PgU128(part.fee),
+            client: part.client,
+            details: row.details.as_deref().cloned().map(Json),
+        });
     }
+    Ok(entries)
 }
 
 /// What rows after `after` up to `upto` have about markets and orders, in order, to be read by [`part`]. Only for a connection of

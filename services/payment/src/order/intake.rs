@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use ferrex_engine_core::PlaceOrder;
 use ferrex_fault::{Classify as _, Fault, Kind};
-use ferrex_postgres::{
-    Db, Dedicated, Error as DbError, PgU128, SqlResult as _, column_of, is_unique_violation,
-};
+use ferrex_postgres::{Db, Dedicated, Error as DbError, PgU128, SqlResult as _, entry, is_unique_violation};
+use ferrex_time::Timestamp;
 use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 use super::Error;
 use super::store::{NewOrder, tif_word};
@@ -149,6 +150,54 @@ fn is_name_in_use(error: &DbError) -> bool {
     error.driver().is_some_and(broke)
 }
 
+#[derive(sqlx::Encode)]
+struct Entry<'a> {
+    id: Uuid,
+    user_id: Uuid,
+    key: &'a str,
+    fingerprint: &'a [u8],
+    market: i32,
+    client_order_id: Option<&'a str>,
+    command: Json<PlaceOrder>,
+    side: &'static str,
+    kind: &'static str,
+    tif: &'static str,
+    price: PgU128,
+    quantity: Option<PgU128>,
+    value: Option<PgU128>,
+    expires_at: Option<Timestamp>,
+    placed_at: Timestamp,
+    stop: Option<PgU128>,
+    owes_nothing: bool,
+}
+
+entry!(Entry<'_>, "asked_order_entry");
+
+impl<'a> Entry<'a> {
+    fn of(asked: &'a Asked) -> Self {
+        let order = &asked.order;
+        Self {
+            id: order.id.uuid(),
+            user_id: order.user.uuid(),
+            key: &asked.key,
+            fingerprint: &asked.fingerprint,
+            market: order.place.market.0.cast_signed(),
+            client_order_id: order.client_order_id.as_deref(),
+            command: Json(order.place),
+            side: order.side(),
+            kind: order.kind,
+            tif: tif_word(order.tif),
+            price: order.price.into(),
+            quantity: order.quantity.map(Into::into),
+            value: order.value.map(Into::into),
+            expires_at: order.place.terms.expires_at,
+            placed_at: order.at,
+            stop: order.place.terms.stop.map(Into::into),
+            owes_nothing: asked.debts == Debts::None,
+        }
+    }
+}
+
 /// Binds the keys of people whose money may move, and writes the orders of those that were not bound before: one statement,
 /// which is a transaction of its own. Answers what became of each, in their order.
 async fn write(connection: &mut Dedicated, asked: &[&Asked]) -> Result<Vec<Taken>, DbError> {
@@ -156,9 +205,7 @@ async fn write(connection: &mut Dedicated, asked: &[&Asked]) -> Result<Vec<Taken
         "WITH asked AS (
              SELECT a.*, coalesce(c.frozen, false) AS frozen,
                     NOT a.owes_nothing AND EXISTS (SELECT FROM movement m WHERE m.user_id = a.user_id AND m.owed > 0) AS may_owe
-               FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::jsonb[], $8::text[],
-                           $9::text[], $10::text[], $11::numeric[], $12::numeric[], $13::numeric[], $14::timestamptz[],
-                           $15::timestamptz[], $16::numeric[], $17::boolean[]) WITH ORDINALITY
+               FROM unnest($1) WITH ORDINALITY
                     AS a (id, user_id, key, fingerprint, market, client_order_id, command, side, kind, tif, price, quantity,
                           value, expires_at, placed_at, stop, owes_nothing, place)
                LEFT JOIN customer c ON c.user_id = a.user_id
@@ -177,23 +224,7 @@ async fn write(connection: &mut Dedicated, asked: &[&Asked]) -> Result<Vec<Taken
          SELECT asked.frozen, asked.may_owe, bound.resource IS NOT NULL
            FROM asked LEFT JOIN bound ON bound.resource = asked.id ORDER BY asked.place",
     )
-    .bind(column_of(asked, |asked| asked.order.id.uuid()))
-    .bind(column_of(asked, |asked| asked.order.user.uuid()))
-    .bind(column_of(asked, |asked| asked.key.as_str()))
-    .bind(column_of(asked, |asked| asked.fingerprint.as_slice()))
-    .bind(column_of(asked, |asked| asked.order.place.market.0.cast_signed()))
-    .bind(column_of(asked, |asked| asked.order.client_order_id.as_deref()))
-    .bind(column_of(asked, |asked| Json(asked.order.place)))
-    .bind(column_of(asked, |asked| asked.order.side()))
-    .bind(column_of(asked, |asked| asked.order.kind))
-    .bind(column_of(asked, |asked| tif_word(asked.order.tif)))
-    .bind(column_of(asked, |asked| PgU128::from(asked.order.price)))
-    .bind(column_of(asked, |asked| asked.order.quantity.map(PgU128::from)))
-    .bind(column_of(asked, |asked| asked.order.value.map(PgU128::from)))
-    .bind(column_of(asked, |asked| asked.order.place.terms.expires_at))
-    .bind(column_of(asked, |asked| asked.order.at))
-    .bind(column_of(asked, |asked| asked.order.place.terms.stop.map(PgU128::from)))
-    .bind(column_of(asked, |asked| asked.debts == Debts::None));
+    .bind(asked.iter().map(|asked| Entry::of(asked)).collect::<Vec<_>>());
     let rows: Vec<(bool, bool, bool)> = connection
         .run(async |connection| statement.fetch_all(connection).await.doing("writing orders"))
         .await?;

@@ -4,7 +4,7 @@ use ferrex_contracts::engine::JournalCommitted;
 use ferrex_engine_core::Reason;
 use ferrex_ids::{OrderId, UserId};
 use ferrex_money::{Amount, AssetId};
-use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, column_of};
+use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, entry};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -176,34 +176,60 @@ pub struct Line<'e> {
     pub movement: Movement,
 }
 
+#[derive(sqlx::Encode)]
+struct Entry {
+    user_id: Uuid,
+    sequence: i64,
+    asset: i32,
+    command: Uuid,
+    reason: i16,
+    reference: Uuid,
+    at: Timestamp,
+    credited: PgU128,
+    debited: PgU128,
+    reserved: PgU128,
+    released: PgU128,
+    owed: PgU128,
+    repaid: PgU128,
+    fee: PgU128,
+}
+
+entry!(Entry, "movement_entry");
+
+impl From<&Line<'_>> for Entry {
+    fn from(line: &Line<'_>) -> Self {
+        let (event, movement) = (line.event, &line.movement);
+        Self {
+            user_id: line.user,
+            sequence: event.sequence.cast_signed(),
+            asset: column(line.asset),
+            command: event.command.uuid(),
+            reason: event.reason.cast_signed(),
+            reference: event.reference,
+            at: event.at,
+            credited: movement.credited.into(),
+            debited: movement.debited.into(),
+            reserved: movement.reserved.into(),
+            released: movement.released.into(),
+            owed: movement.owed.into(),
+            repaid: movement.repaid.into(),
+            fee: movement.fee.into(),
+        }
+    }
+}
+
 /// Keeps what commands did to people.
 pub async fn insert(tx: &mut PgConnection, lines: &[Line<'_>]) -> Result<(), DbError> {
     if lines.is_empty() {
         return Ok(());
     }
-    let amounts = |of: fn(&Movement) -> Amount| column_of(lines, |line| PgU128::from(of(&line.movement)));
     sqlx::query(
         "INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at,
                                credited, debited, reserved, released, owed, repaid, fee)
-         SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::integer[], $4::uuid[], $5::smallint[], $6::uuid[],
-                              $7::timestamptz[], $8::numeric[], $9::numeric[], $10::numeric[], $11::numeric[],
-                              $12::numeric[], $13::numeric[], $14::numeric[])
+         SELECT e.* FROM unnest($1) AS e
          ON CONFLICT DO NOTHING",
     )
-    .bind(column_of(lines, |line| line.user))
-    .bind(column_of(lines, |line| line.event.sequence.cast_signed()))
-    .bind(column_of(lines, |line| column(line.asset)))
-    .bind(column_of(lines, |line| line.event.command.uuid()))
-    .bind(column_of(lines, |line| line.event.reason.cast_signed()))
-    .bind(column_of(lines, |line| line.event.reference))
-    .bind(column_of(lines, |line| line.event.at))
-    .bind(amounts(|movement| movement.credited))
-    .bind(amounts(|movement| movement.debited))
-    .bind(amounts(|movement| movement.reserved))
-    .bind(amounts(|movement| movement.released))
-    .bind(amounts(|movement| movement.owed))
-    .bind(amounts(|movement| movement.repaid))
-    .bind(amounts(|movement| movement.fee))
+    .bind(lines.iter().map(Entry::from).collect::<Vec<_>>())
     .execute(tx)
     .await
     .doing("writing movements")

@@ -52,6 +52,10 @@ pub(crate) async fn run<F: Flow>(
                     backoff.reset();
                     tracing::info!(kind = F::KIND, "flows go on, the database answers again");
                 }
+                if shutdown.is_cancelled() {
+                    give_back(&runner, &claimed).await;
+                    break;
+                }
                 let found = !claimed.is_empty() || woken > 0;
                 for effect in claimed {
                     let (runner, performer) = (runner.clone(), Arc::clone(&performer));
@@ -119,6 +123,19 @@ async fn look<F: Flow>(
         Vec::new()
     };
     Ok((claimed, woken))
+}
+
+/// Leaves to others what was claimed while the shutdown was asked for. If that fails, they have to wait for the leases to end.
+async fn give_back<F: Flow>(runner: &Runner<F>, claimed: &[Claimed]) {
+    let pool = runner.shared.db.pool();
+    for effect in claimed {
+        let (id, fence, touched) = (effect.id, effect.fence, effect.touched_before);
+        let reason = "the process that was to do it is shutting down";
+        if let Err(error) = store::put_back(pool, id, fence, touched, Duration::ZERO, reason).await {
+            let error = Fault::from(error).chain();
+            tracing::warn!(error, "an effect waits for its lease to end");
+        }
+    }
 }
 
 async fn wake_due<F: Flow>(runner: &Runner<F>) -> Result<usize, Error> {

@@ -5,8 +5,7 @@ use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::orders;
-use super::stored;
+use super::{orders, stored};
 use crate::Error;
 use crate::error::Doing as _;
 

@@ -27,13 +27,14 @@ pub struct SenderConfig {
 }
 
 impl SenderConfig {
-    /// To `url`, with pauses from half a second to a minute.
+    /// To `url`, with pauses from half a second to five: whoever tries things out, or kills the receiver again and again, is not to
+    /// wait for a minute.
     pub fn new(url: impl Into<String>, secret: SecretString) -> Self {
         Self {
             url: url.into(),
             secret,
             first_pause: Duration::from_millis(500),
-            longest_pause: Duration::from_mins(1),
+            longest_pause: Duration::from_secs(5),
         }
     }
 }

@@ -1,20 +1,21 @@
 //! The command line, as an operator meets it. That this target exists also has cargo build `ferrex` for the tests of the whole system.
 
-use std::process::{Command, Output};
+use std::process::Command;
 
-fn ferrex(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_ferrex"))
+/// What the program says when it ends with `code`.
+fn refusal(arguments: &[&str], code: i32) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_ferrex"))
         .args(arguments)
         .env_clear()
         .output()
-        .expect("the program runs")
+        .expect("the program runs");
+    assert_eq!(output.status.code(), Some(code));
+    String::from_utf8(output.stderr).expect("text")
 }
 
 #[test]
 fn a_role_that_does_not_exist_is_refused_with_those_that_do() {
-    let output = ferrex(&["run", "--role", "engine,cook"]);
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).expect("text");
+    let said = refusal(&["run", "--role", "engine,cook"], 2);
     assert!(said.contains("cook"), "{said}");
     for role in [
         "engine",
@@ -32,8 +33,6 @@ fn a_role_that_does_not_exist_is_refused_with_those_that_do() {
 
 #[test]
 fn a_settings_file_that_is_not_there_is_named() {
-    let output = ferrex(&["check", "--config", "/nowhere/ferrex.toml"]);
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).expect("text");
+    let said = refusal(&["check", "--config", "/nowhere/ferrex.toml"], 1);
     assert!(said.contains("/nowhere/ferrex.toml"), "{said}");
 }

@@ -163,6 +163,8 @@ async fn fees_and_gas_come_from_the_node_and_a_token_payment_is_made_from_them()
     tx.max_priority_fee_per_gas = offer.max_priority_fee_per_gas;
     let signed = tx.sign(&key()).unwrap();
     assert!(matches!(rpc.send_raw(signed.raw()).await, Broadcast::Accepted));
+    // The node answers once it has the payment, which may be before its block is made.
+    anvil.receipt(&signed.hash().to_string()).await;
     assert!(rpc.receipt(signed.hash()).await.unwrap().unwrap().success);
     let balance_of = |owner| CallRequest {
         to: Some(contract),

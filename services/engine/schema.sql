@@ -405,11 +405,9 @@ CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard sma
  SECURITY DEFINER
  SET search_path TO 'engine'
 AS $function$
+DECLARE
+    found_end bigint;
 BEGIN
-    UPDATE head SET last_id = previous + cardinality(entries) WHERE epoch = my_epoch AND last_id = previous;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'epoch % does not write after row %', my_epoch, previous USING ERRCODE = 'FX001';
-    END IF;
     IF cardinality(accounts) > 0 THEN
         INSERT INTO account (shard, id, owner, purpose, asset)
         SELECT my_shard, a.id, a.owner, a.purpose, a.asset FROM unnest(accounts) AS a;
@@ -428,6 +426,15 @@ BEGIN
                o.fee, o.client, o.details
           FROM unnest(orders) AS o;
     END IF;
+    -- Not found by `last_id`, which this statement would compare as it was before the batch that it waits for.
+    UPDATE head SET last_id = last_id + cardinality(entries) WHERE epoch = my_epoch
+    RETURNING last_id - cardinality(entries) INTO found_end;
+    IF found_end = previous THEN
+        RETURN;
+    ELSIF found_end < previous THEN
+        RAISE EXCEPTION 'the journal ends with row %, not yet with row %', found_end, previous USING ERRCODE = 'FX004';
+    END IF;
+    RAISE EXCEPTION 'epoch % does not write after row %', my_epoch, previous USING ERRCODE = 'FX001';
 END
 $function$
 ;

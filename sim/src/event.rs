@@ -13,6 +13,7 @@ use ferrex_payment::{deposit, transfer, withdrawal};
 
 use crate::engine::Sent;
 use crate::flows::Attempt;
+use crate::pg::{Appended, Unknown};
 
 /// A process: two engines, two of payment, a signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,7 +137,10 @@ pub enum Event {
     /// A batch arrives at PostgreSQL.
     Append(Box<Sent>),
     /// PostgreSQL's answer arrives at the engine.
-    Appended { batch: u64, result: Result<(), bool> },
+    Appended {
+        batch: u64,
+        answer: Result<Appended, Unknown>,
+    },
     /// A projection arrives at PostgreSQL.
     Project,
     /// The engine's relay goes on.

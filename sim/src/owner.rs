@@ -1,6 +1,8 @@
 //! The owner's loop: what comes is decided by the product's kernel, and what is written when, and answered after what, by the product's
 //! pipeline.
 
+use std::collections::VecDeque;
+
 use ferrex_engine::pipeline::{Due, Pipeline};
 use ferrex_engine::telling::Teller;
 use ferrex_engine_core::{Batch, Engine, Frozen, Outcome};
@@ -8,16 +10,22 @@ use ferrex_planted::planted;
 
 use crate::engine::Sent;
 use crate::event::{Ask, Event, Life, Reply};
-use crate::pg::Projected;
+use crate::pg::{Appended, Projected, Unknown};
 use crate::world::{Fate, World};
 
-/// A batch that was sent and not answered.
+/// A batch that was sent, until it and those before it are answered.
 #[derive(Debug)]
 pub struct Batched {
     /// Its number.
-    pub number: u64,
-    /// What it is, for the relay.
-    pub batch: Batch,
+    number: u64,
+    /// The row before it.
+    previous: u64,
+    /// What it is.
+    batch: Batch,
+    /// Whether another one was on its way when it was sent.
+    follows: bool,
+    /// What was heard of it, if anything was.
+    heard: Option<Result<Appended, Unknown>>,
 }
 
 /// The state of an owner.
@@ -39,8 +47,8 @@ pub struct Owner {
     pub gathered: Vec<(Ask, u64)>,
     /// What has been decided and not answered, each with its call.
     pub pipeline: Pipeline<(u64, Reply)>,
-    /// The batch that is being written.
-    pub in_flight: Option<Batched>,
+    /// The batches that are being written.
+    pub in_flight: VecDeque<Batched>,
     /// How far the bus was told; `None` before the cursor was read.
     pub told: Option<u64>,
     /// Whether the relay waits for its cursor to be stored.
@@ -62,7 +70,7 @@ impl Owner {
             writing: None,
             frozen: None,
             gathered: Vec::new(),
-            in_flight: None,
+            in_flight: VecDeque::new(),
             told: None,
             marking: false,
             teller: Teller::default(),
@@ -151,30 +159,28 @@ impl World {
         }
     }
 
-    /// Puts what is due on its way, if anything is.
+    /// Does what is due, if anything is.
     fn send_due(&mut self, life: Life, away: bool) {
         let Some(owner) = self.owner(life) else { return };
         match owner.pipeline.due() {
             None => {}
             Some(Due::Append { previous, batch }) => self.send_batch(life, previous, batch),
-            Some(due) => self.answer_from_memory(life, due == Due::Confirm, away),
+            Some(Due::Confirm) => self.answer_from_memory(life, away),
+            Some(Due::Answer(replies)) => self.answer_all(replies),
         }
     }
 
-    /// Answers what needed no commit.
-    fn answer_from_memory(&mut self, life: Life, shows: bool, away: bool) {
+    /// Answers what is in memory, when this is still the owner: nothing was written that would have shown it.
+    fn answer_from_memory(&mut self, life: Life, away: bool) {
         let Some(owner) = self.owner(life) else { return };
         let (stored, epoch) = (owner.pipeline.stored(), owner.epoch);
-        if shows && !planted!("engine.reads_rest_on_the_lease") {
-            // Nothing was written that would have shown that this is still the owner.
-            let is_owner = epoch == self.ledger.epoch && !away;
-            if !is_owner {
-                self.step_down(life, "its epoch is over");
-                return;
-            }
+        let is_owner = epoch == self.ledger.epoch && !away;
+        if !is_owner && !planted!("engine.reads_rest_on_the_lease") {
+            self.step_down(life, "its epoch is over");
+            return;
         }
         let end = self.ledger.last_id();
-        if shows && stored != end {
+        if stored != end {
             let name = life.proc.name();
             self.violate("I29", || {
                 format!("{name} shows balances of row {stored}, the journal is at {end}")
@@ -186,28 +192,46 @@ impl World {
     /// Answers what the pipeline says may be told.
     fn landed(&mut self, life: Life) {
         let Some(owner) = self.owner(life) else { return };
-        for (call, reply) in owner.pipeline.landed() {
+        let replies = owner.pipeline.landed();
+        self.answer_all(replies);
+    }
+
+    fn answer_all(&mut self, replies: Vec<(u64, Reply)>) {
+        for (call, reply) in replies {
             self.answer(call, reply);
         }
     }
 
     fn send_batch(&mut self, life: Life, previous: u64, batch: Batch) {
         let Some(owner) = self.owner(life) else { return };
-        owner.batches += 1;
-        let (number, epoch) = (owner.batches, owner.epoch);
-        owner.in_flight = Some(Batched {
-            number,
-            batch: batch.clone(),
+        let follows = !owner.in_flight.is_empty();
+        owner.in_flight.push_back(Batched {
+            number: 0,
+            previous,
+            batch,
+            follows,
+            heard: None,
         });
+        let place = owner.in_flight.len() - 1;
         if planted!("engine.acks_before_commit") {
             self.landed(life);
         }
+        self.send_placed(life, place);
+    }
+
+    /// Sends the batch at a place of those in flight.
+    fn send_placed(&mut self, life: Life, place: usize) {
+        let Some(owner) = self.owner(life) else { return };
+        owner.batches += 1;
+        let (number, epoch) = (owner.batches, owner.epoch);
+        let batched = &mut owner.in_flight[place];
+        batched.number = number;
         let sent = Sent {
             life,
             number,
             epoch,
-            previous,
-            batch,
+            previous: batched.previous,
+            batch: batched.batch.clone(),
         };
         // A statement may be on its way for long, also when its sender is gone.
         let slow = self.rng.permille(4 * self.faults.slow);
@@ -260,63 +284,68 @@ impl World {
             batch,
         } = sent;
         let fate = self.fate();
-        let written = match fate {
-            Fate::Lost => None,
-            Fate::Committed | Fate::Unanswered => {
-                let end = self.ledger.last_id();
-                let written = self.ledger.append(epoch, previous, &batch);
-                if written.is_ok() {
-                    self.after_append(life, end, &batch);
-                }
-                Some(written)
-            }
-        };
-        let result = match (written, fate) {
-            (Some(Ok(())), Fate::Committed) => Ok(()),
-            (Some(Err(_)), Fate::Committed) => Err(true),
-            _ => Err(false),
-        };
+        let end = self.ledger.last_id();
+        let appended = (fate != Fate::Lost).then(|| self.ledger.append(epoch, previous, &batch));
+        if appended == Some(Appended::Stored) {
+            self.after_append(life, end, &batch);
+        }
+        let answer = appended.filter(|_| fate == Fate::Committed).ok_or(Unknown);
         let (rows, name) = (batch.rows.len(), life.proc.name());
-        self.say(|| format!("{name} appends {rows} rows after {previous}: {fate:?} {result:?}"));
-        self.to(
-            life,
-            1,
-            6,
-            Event::Appended {
-                batch: number,
-                result,
-            },
-        );
+        self.say(|| {
+            format!("{name} appends {rows} rows after {previous}: {appended:?}, and hears {answer:?}")
+        });
+        let heard = Event::Appended {
+            batch: number,
+            answer,
+        };
+        self.to(life, 1, 6, heard);
     }
 
     /// PostgreSQL has answered.
-    pub(crate) fn appended(&mut self, life: Life, batch: u64, result: Result<(), bool>) {
+    pub(crate) fn appended(&mut self, life: Life, batch: u64, answer: Result<Appended, Unknown>) {
         let Some(owner) = self.owner(life) else { return };
-        let Some(in_flight) = owner.in_flight.take_if(|in_flight| in_flight.number == batch) else {
-            return;
-        };
-        match result {
-            Ok(()) => {}
-            Err(false) if planted!("engine.unknown_commit_is_success") => {}
-            Err(false) if planted!("append.predecessor_unchecked") => {
-                // It goes on as if nothing had happened, and its callers learn nothing.
-                drop(owner.pipeline.landed());
-                return;
-            }
-            Err(fenced) => {
-                owner.in_flight = Some(in_flight);
-                self.step_down(
-                    life,
-                    if fenced {
-                        "it is fenced off"
-                    } else {
-                        "a commit is unknown"
-                    },
-                );
-                return;
+        let sent = owner.in_flight.iter_mut().find(|sent| sent.number == batch);
+        let Some(sent) = sent else { return };
+        sent.heard = Some(answer);
+        // In the order of sending.
+        while let Some(first) = self.owner(life).and_then(|owner| owner.in_flight.front())
+            && let Some(heard) = first.heard
+        {
+            let overtook = first.follows;
+            match heard {
+                Ok(Appended::Stored) => self.stored(life),
+                Ok(Appended::Early) if overtook => {
+                    self.send_again(life);
+                    return;
+                }
+                Ok(Appended::Early | Appended::Fenced) => self.step_down(life, "it is fenced off"),
+                Err(Unknown) if planted!("engine.unknown_commit_is_success") => self.stored(life),
+                Err(Unknown) if planted!("append.predecessor_unchecked") => {
+                    // It goes on as if nothing had happened, and its callers learn nothing.
+                    let Some(owner) = self.owner(life) else { return };
+                    owner.in_flight.pop_front();
+                    drop(owner.pipeline.landed());
+                }
+                Err(Unknown) => self.step_down(life, "a commit is unknown"),
             }
         }
-        for account in &in_flight.batch.accounts {
+    }
+
+    /// The first batch in flight overtook the one before it, which is stored now.
+    fn send_again(&mut self, life: Life) {
+        let Some(owner) = self.owner(life) else { return };
+        let first = &mut owner.in_flight[0];
+        (first.follows, first.heard) = (false, None);
+        self.send_placed(life, 0);
+    }
+
+    /// The first batch in flight is stored.
+    fn stored(&mut self, life: Life) {
+        let Some(owner) = self.owner(life) else { return };
+        let Some(stored) = owner.in_flight.pop_front() else {
+            return;
+        };
+        for account in &stored.batch.accounts {
             owner.teller.learn(account);
         }
         self.landed(life);

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::chain::{ETHER, genesis};
 use crate::event::{Event, Proc};
 use crate::payment::{COIN, TOKEN};
+use crate::pg::Appended;
 use crate::world::World;
 
 /// The market.
@@ -161,7 +162,8 @@ impl World {
             let outcome = engine.apply(&command, &mut batch);
             assert!(outcome.is_applied(), "{command:?}: {outcome:?}");
         }
-        self.ledger.append(0, 0, &batch).expect("the journal is empty");
+        let appended = self.ledger.append(0, 0, &batch);
+        assert_eq!(appended, Appended::Stored, "the journal is empty");
     }
 
     /// A person does something.

@@ -1,5 +1,6 @@
 //! The schema `engine` in memory: what `append`, `take_lease` and their sisters promise, and nothing more.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use ferrex_engine_core::{AccountRow, Batch, Changes, HoldState, JournalRow, Known, LastRow, OrderChanges};
@@ -8,9 +9,24 @@ use ferrex_planted::planted;
 
 use crate::event::{Life, Proc};
 
-/// The writer is not the owner, or does not know the journal's end.
+/// The writer is not the owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fenced;
+
+/// It may have been done or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unknown;
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is committed.
+    Stored,
+    /// Its predecessor has not come.
+    Early,
+    /// The writer is not the owner, or others have come after the predecessor.
+    Fenced,
+}
 
 /// What a projection writes.
 #[derive(Clone, Debug)]
@@ -70,11 +86,15 @@ impl LedgerDb {
     }
 
     /// Writes a batch, if its writer is the owner and its predecessor is the journal's end.
-    pub fn append(&mut self, epoch: u64, previous: u64, batch: &Batch) -> Result<(), Fenced> {
-        let right_epoch = epoch == self.epoch || planted!("append.epoch_unchecked");
-        let right_end = previous == self.last_id() || planted!("append.predecessor_unchecked");
-        if !right_epoch || !right_end {
-            return Err(Fenced);
+    pub fn append(&mut self, epoch: u64, previous: u64, batch: &Batch) -> Appended {
+        if epoch != self.epoch && !planted!("append.epoch_unchecked") {
+            return Appended::Fenced;
+        }
+        match previous.cmp(&self.last_id()) {
+            Ordering::Equal => {}
+            _ if planted!("append.predecessor_unchecked") => {}
+            Ordering::Greater => return Appended::Early,
+            Ordering::Less => return Appended::Fenced,
         }
         self.accounts.extend(batch.accounts.iter().copied());
         for row in &batch.rows {
@@ -83,7 +103,7 @@ impl LedgerDb {
             }
             self.rows.push(row.clone());
         }
-        Ok(())
+        Appended::Stored
     }
 
     /// Makes a process the owner under a new epoch, if the lease is its own, has run out, or its owner's connection is

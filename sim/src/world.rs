@@ -312,7 +312,7 @@ impl World {
             Event::EngineTick => self.engine_tick(life),
             Event::EngineAsk { ask, call } => self.engine_ask(life, ask, call),
             Event::EngineWork => self.engine_work(life),
-            Event::Appended { batch, result } => self.appended(life, batch, result),
+            Event::Appended { batch, answer } => self.appended(life, batch, answer),
             Event::Project => self.project(life),
             Event::RelayTurn => self.relay_turn(life),
             Event::RelayMark(reached) => self.relay_mark(life, reached),

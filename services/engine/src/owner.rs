@@ -1,7 +1,7 @@
 //! The owner's loop: what comes is decided, written with one statement a batch, and answered after its commit.
 //!
-//! One statement is in flight at a time and the next batch is decided meanwhile ([`Pipeline`]), so that processor and database work
-//! at the same time. Memory is ahead of the journal then, and so the loop settles (waits until all is stored) before it
+//! Statements are in flight while the next batch is decided ([`Pipeline`]), each on a connection of its own, so that processor and
+//! database work at the same time. Memory is ahead of the journal then, and so the loop settles (waits until all is stored) before it
 //! projects, forgets, or asks the journal about old ids. A failed or unknown commit ends the loop: the replies of all that was
 //! decided are dropped (unknown), the state is thrown away, and the service begins again from the journal.
 
@@ -11,7 +11,9 @@ use ferrex_engine_client::Submission;
 use ferrex_engine_core::{Action, Answer, Balance, Batch, Engine, OrderReport};
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_runtime::kill;
+use futures::StreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::FuturesOrdered;
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Duration, Instant, MissedTickBehavior, interval, timeout};
@@ -20,13 +22,13 @@ use tokio_util::sync::CancellationToken;
 use crate::Error;
 use crate::gather::Patience;
 use crate::lease::Kept;
-use crate::pipeline::{Due, Pipeline};
+use crate::pipeline::{AHEAD, Due, Pipeline};
 use crate::projector::Projector;
 use crate::relay::Relay;
 use crate::shared::{Role, Shared};
 use crate::snapshots::Holder;
 use crate::standby::Taken;
-use crate::store;
+use crate::store::{self, Appended};
 
 /// How long the last projection may take when the process is shutting down.
 const LAST_PROJECTION: Duration = Duration::from_secs(2);
@@ -38,22 +40,35 @@ enum Reply {
     Holds(oneshot::Sender<Vec<HoldId>>, Vec<HoldId>),
 }
 
-/// A statement that has succeeded.
-struct Written {
+/// A statement that has ended, and its connection.
+struct Ended {
     connection: PgConnection,
-    /// Rows that were appended after row `previous`, and how long that took.
-    appended: Option<(u64, Batch, Duration)>,
+    what: What,
 }
 
-/// The statement that is on its way. Dropped, it may succeed or not.
-type Flight = BoxFuture<'static, Result<Written, Error>>;
+/// How a statement has ended.
+enum What {
+    /// Rows were appended after row `previous`, which took so long.
+    Appended {
+        previous: u64,
+        batch: Batch,
+        took: Duration,
+    },
+    /// The one that it follows was not there yet, and nothing was done.
+    Early { previous: u64, batch: Batch },
+    /// This is still the owner.
+    Confirmed,
+}
+
+/// A statement that is on its way. Dropped, it may succeed or not.
+type Flight = BoxFuture<'static, Result<Ended, Error>>;
 
 pub(crate) struct Owner<'a> {
     shared: &'a Shared,
     engine: Engine,
-    /// Absent while a statement is on its way.
-    connection: Option<PgConnection>,
-    flight: Option<Flight>,
+    /// Those on which no statement is on its way.
+    connections: Vec<PgConnection>,
+    flights: FuturesOrdered<Flight>,
     epoch: u64,
     lease: Kept,
     lock_held: bool,
@@ -76,6 +91,10 @@ impl<'a> Owner<'a> {
         } = taken;
         let kept = Kept::start(shared, lease.epoch, since);
         let lock_held = store::hold_lock(&mut connection).await?;
+        let mut connections = vec![connection];
+        while connections.len() < AHEAD {
+            connections.push(shared.db.own_connection().await?);
+        }
         let relay = shared
             .bus
             .clone()
@@ -92,8 +111,8 @@ impl<'a> Owner<'a> {
             shared,
             pipeline: Pipeline::new(engine.sequence()),
             engine,
-            connection: Some(connection),
-            flight: None,
+            connections,
+            flights: FuturesOrdered::new(),
             epoch: lease.epoch,
             lease: kept,
             lock_held,
@@ -118,8 +137,8 @@ impl<'a> Owner<'a> {
                 biased;
                 () = shutdown.cancelled() => return self.hand_over(submissions).await,
                 () = self.lease.lost() => return Err(Error::LeaseLost { epoch: self.epoch }),
-                written = landed(&mut self.flight) => {
-                    let replies = self.landed(written?);
+                ended = ended(&mut self.flights) => {
+                    let replies = self.landed(ended?).await;
                     self.go_on(replies, submissions).await?;
                 }
                 written = self.projector.written() => {
@@ -144,18 +163,18 @@ impl<'a> Owner<'a> {
         self.batch_max.saturating_sub(self.pipeline.waiting())
     }
 
-    /// Sends what is decided, unless a statement is on its way, and answers those whose statement has landed. They are answered
+    /// Sends what is decided, if that is worth a statement, and answers those whose statement has landed. They are answered
     /// last, while the database is at work; or first, and what they send then is decided too, where that pays.
     async fn go_on(
         &mut self,
         replies: Vec<Reply>,
         submissions: &mut mpsc::Receiver<Submission>,
     ) -> Result<(), Error> {
-        let before = self.pipeline.waiting();
-        if self.flight.is_some() || before == 0 {
+        if !self.pipeline.is_worth_sending() {
             answer(replies);
             return Ok(());
         }
+        let before = self.pipeline.waiting();
         let Some(wait) = self.patience.wait(before, self.batch_max) else {
             self.send().await;
             answer(replies);
@@ -215,62 +234,85 @@ impl<'a> Owner<'a> {
         }
     }
 
-    /// Puts what is due on its way, if anything is.
+    /// Does what is due, if anything is.
     async fn send(&mut self) {
-        let Some(due) = self.pipeline.due() else {
-            return;
+        let flight = match self.pipeline.due() {
+            None => return,
+            Some(Due::Answer(replies)) => return answer(replies),
+            Some(Due::Append { previous, batch }) => {
+                let follows = self.pipeline.in_flight() > 1;
+                append(
+                    self.connection(),
+                    self.epoch,
+                    previous,
+                    self.engine.shard(),
+                    batch,
+                    follows,
+                )
+                .boxed()
+            }
+            Some(Due::Confirm) => confirm(self.connection(), self.epoch).boxed(),
         };
-        if due == Due::Nothing {
-            answer(self.pipeline.landed());
-            return;
-        }
-        let connection = self
-            .connection
-            .take()
-            .expect("nothing is due while a statement is on its way");
-        let mut flight = write(connection, self.epoch, self.engine.shard(), due).boxed();
-        // It leaves at once, and not when this task waits the next time.
-        self.flight = Some(match futures::poll!(&mut flight) {
-            Poll::Pending => flight,
-            Poll::Ready(written) => std::future::ready(written).boxed(),
-        });
+        self.flights.push_back(leaving(flight).await);
+    }
+
+    fn connection(&mut self) -> PgConnection {
+        self.connections
+            .pop()
+            .expect("nothing is due while as many statements are on their way as there are connections")
     }
 
     /// Takes what a statement has stored, or shown to be true: nobody else has written up to there. Returns who may be answered.
-    fn landed(&mut self, written: Written) -> Vec<Reply> {
-        let Written { connection, appended } = written;
-        (self.connection, self.flight) = (Some(connection), None);
-        let replies = self.pipeline.landed();
-        if let Some((previous, batch, took)) = appended {
-            self.patience.committed(replies.len(), took);
-            metrics::histogram!("engine_commit_seconds").record(took);
-            metrics::histogram!("engine_batch_rows")
-                .record(u32::try_from(batch.rows.len()).unwrap_or(u32::MAX));
-            kill::point("engine.after_append");
-            if let Some(relay) = &self.relay {
-                relay.offer(previous, batch);
+    async fn landed(&mut self, ended: Ended) -> Vec<Reply> {
+        let Ended { connection, what } = ended;
+        match what {
+            What::Early { previous, batch } => {
+                metrics::counter!("engine_early_batches_total").increment(1);
+                let shard = self.engine.shard();
+                let again = append(connection, self.epoch, previous, shard, batch, false).boxed();
+                self.flights.push_front(leaving(again).await);
+                Vec::new()
+            }
+            What::Confirmed => {
+                self.connections.push(connection);
+                self.pipeline.landed()
+            }
+            What::Appended {
+                previous,
+                batch,
+                took,
+            } => {
+                self.connections.push(connection);
+                let replies = self.pipeline.landed();
+                self.patience.committed(replies.len(), took);
+                metrics::histogram!("engine_commit_seconds").record(took);
+                metrics::histogram!("engine_batch_rows")
+                    .record(u32::try_from(batch.rows.len()).unwrap_or(u32::MAX));
+                kill::point("engine.after_append");
+                if let Some(relay) = &self.relay {
+                    relay.offer(previous, batch);
+                }
+                replies
             }
         }
-        replies
     }
 
     /// Has all that was decided stored and answered, so that memory is what the journal has.
     async fn settle(&mut self) -> Result<(), Error> {
-        while !self.pipeline.is_settled() {
-            if self.flight.is_some() {
-                let written = landed(&mut self.flight).await?;
-                answer(self.landed(written));
-            } else {
-                self.send().await;
+        loop {
+            self.send().await;
+            if self.pipeline.is_settled() {
+                return Ok(());
             }
+            let ended = ended(&mut self.flights).await?;
+            answer(self.landed(ended).await);
         }
-        Ok(())
     }
 
-    /// The connection, once all is settled.
+    /// A connection, once all is settled.
     async fn settled(&mut self) -> Result<&mut PgConnection, Error> {
         self.settle().await?;
-        Ok(self.connection.as_mut().expect("no statement is on its way"))
+        Ok(self.connections.last_mut().expect("no statement is on its way"))
     }
 
     /// Asks the journal about ids that are older than the window.
@@ -339,8 +381,8 @@ impl<'a> Owner<'a> {
             sequence = self.engine.sequence(),
             "gave the ledger up"
         );
-        // The owner's lock goes with the connection.
-        if let Some(connection) = self.connection.take() {
+        // The owner's lock goes with its connection.
+        for connection in self.connections.drain(..) {
             let _ = connection.close().await;
         }
         if let Ok(written) = timeout(LAST_PROJECTION, self.projector.finish(&mut self.engine)).await {
@@ -350,29 +392,56 @@ impl<'a> Owner<'a> {
     }
 }
 
-/// The statement that is on its way, when it has succeeded; never, when there is none.
-async fn landed(flight: &mut Option<Flight>) -> Result<Written, Error> {
-    match flight {
+/// The first statement that is on its way, when it has ended; never, when there is none.
+async fn ended(flights: &mut FuturesOrdered<Flight>) -> Result<Ended, Error> {
+    match flights.next().await {
         None => std::future::pending().await,
-        Some(flight) => flight.await,
+        Some(ended) => ended,
     }
 }
 
-async fn write(mut connection: PgConnection, epoch: u64, shard: u16, due: Due) -> Result<Written, Error> {
-    let appended = match due {
-        Due::Append { previous, batch } => {
-            kill::point("engine.before_append");
-            let started = Instant::now();
-            store::append(&mut connection, epoch, previous, shard, &batch).await?;
-            Some((previous, batch, started.elapsed()))
-        }
-        // The lease does not show it either: a standby takes the ledger at once when this connection is gone.
-        Due::Confirm if !store::is_epoch(&mut connection, epoch).await? => {
-            return Err(Error::LeaseLost { epoch });
-        }
-        Due::Confirm | Due::Nothing => None,
+/// The same statement, which has left: not only when this task waits the next time.
+async fn leaving(mut flight: Flight) -> Flight {
+    match futures::poll!(&mut flight) {
+        Poll::Pending => flight,
+        Poll::Ready(ended) => std::future::ready(ended).boxed(),
+    }
+}
+
+/// Appends a batch. One that `follows` another may reach the database before it.
+async fn append(
+    mut connection: PgConnection,
+    epoch: u64,
+    previous: u64,
+    shard: u16,
+    batch: Batch,
+    follows: bool,
+) -> Result<Ended, Error> {
+    kill::point("engine.before_append");
+    let started = Instant::now();
+    let appended = store::append(&mut connection, epoch, previous, shard, &batch).await?;
+    let what = match appended {
+        Appended::Stored => What::Appended {
+            previous,
+            batch,
+            took: started.elapsed(),
+        },
+        Appended::Early if follows => What::Early { previous, batch },
+        Appended::Early => return Err(Error::Fenced { epoch, previous }),
     };
-    Ok(Written { connection, appended })
+    Ok(Ended { connection, what })
+}
+
+/// Asks whether this is still the owner.
+async fn confirm(mut connection: PgConnection, epoch: u64) -> Result<Ended, Error> {
+    // The lease does not show it: a standby takes the ledger at once when the owner's connection is gone.
+    if !store::is_epoch(&mut connection, epoch).await? {
+        return Err(Error::LeaseLost { epoch });
+    }
+    Ok(Ended {
+        connection,
+        what: What::Confirmed,
+    })
 }
 
 fn answer(replies: Vec<Reply>) {

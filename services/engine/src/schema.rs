@@ -51,6 +51,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "entries",
             sql: include_str!("../migrations/0009_entries.sql"),
         },
+        Migration {
+            version: 10,
+            name: "two_batches",
+            sql: include_str!("../migrations/0010_two_batches.sql"),
+        },
     ],
 };
 

@@ -25,7 +25,7 @@ const BUGS: &[Bug] = &[
     Bug(
         "ledger.rollback_forgets_balances",
         "a refused command leaves half of it behind",
-        1_500,
+        6_000,
     ),
     Bug(
         "engine.answers_forgotten",
@@ -95,6 +95,11 @@ const BUGS: &[Bug] = &[
     Bug(
         "pipeline.repeats_overtake",
         "a repeat is answered before the commit of what it repeats",
+        50,
+    ),
+    Bug(
+        "pipeline.answers_what_follows",
+        "a commit answers those of the batch behind it too",
         50,
     ),
     Bug(

@@ -9,8 +9,19 @@ use super::{orders, stored};
 use crate::Error;
 use crate::error::Doing as _;
 
-/// SQLSTATE that `append` raises for a writer that is not the owner or does not know the journal's end.
+/// SQLSTATE that `append` raises for a writer that is not the owner, or after whose predecessor others have come.
 const FENCED: &str = "FX001";
+/// SQLSTATE that it raises for a batch whose predecessor is not there.
+const EARLY: &str = "FX004";
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appended {
+    /// It is committed.
+    Stored,
+    /// Its predecessor has not come, and nothing was done.
+    Early,
+}
 
 /// An account as `append()` takes it.
 #[derive(sqlx::Encode)]
@@ -82,15 +93,14 @@ impl Entry {
     }
 }
 
-/// Writes a batch as one statement, which is its own transaction. `Ok` means committed, [`Error::Fenced`] means refused,
-/// any other error means unknown.
+/// Writes a batch as one statement, which is its own transaction. [`Error::Fenced`] means refused, any other error means unknown.
 pub(crate) async fn append(
     connection: &mut PgConnection,
     epoch: u64,
     previous: u64,
     shard: u16,
     batch: &Batch,
-) -> Result<(), Error> {
+) -> Result<Appended, Error> {
     let row_id = |id: u64| i64::try_from(id).map_err(|_| stored("id", id));
     let accounts: Result<Vec<_>, Error> = batch.accounts.iter().map(AccountEntry::of).collect();
     let entries: Result<Vec<_>, Error> = batch.rows.iter().map(Entry::of).collect();
@@ -104,11 +114,16 @@ pub(crate) async fn append(
         .bind(orders::entries(&batch.rows)?)
         .execute(connection)
         .await;
-    match written {
-        Ok(_) => Ok(()),
-        Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some(FENCED) => {
-            Err(Error::Fenced { epoch, previous })
-        }
-        Err(error) => Err(error).doing("appending to the journal"),
+    let refusal = match &written {
+        Ok(_) => return Ok(Appended::Stored),
+        Err(sqlx::Error::Database(refusal)) => refusal.code(),
+        Err(_) => None,
+    };
+    match refusal.as_deref() {
+        Some(FENCED) => Err(Error::Fenced { epoch, previous }),
+        Some(EARLY) => Ok(Appended::Early),
+        _ => written
+            .map(|_| Appended::Stored)
+            .doing("appending to the journal"),
     }
 }

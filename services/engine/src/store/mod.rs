@@ -1,6 +1,6 @@
 //! SQL of the engine: rows to the kernel's types and back.
 //!
-//! Lock order: lease, then head. A batch takes head alone; the projection takes its own tables alone.
+//! Lock order: lease, then head. A batch takes head, after its rows; the projection takes its own tables alone.
 
 mod append;
 mod audits;
@@ -12,7 +12,7 @@ mod projection;
 mod relay;
 mod snapshot;
 
-pub(crate) use append::append;
+pub(crate) use append::{Appended, append};
 pub(crate) use audits::{ask_for_audit, audit_asked_for, audit_is_made};
 pub(crate) use holds::closed_holds_by_id;
 pub(crate) use journal::{Page, accounts_between, known_by_id, last_id, page, rows_between, summarize};

@@ -5,6 +5,7 @@ use ferrex_engine_core::{Command, Outcome, Refusal};
 use ferrex_ids::HoldId;
 use ferrex_testkit::{Proxy, eventually};
 use futures::future::join_all;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::support::*;
 
@@ -162,5 +163,60 @@ async fn f074_a_reply_lost_after_commit_is_unknown_and_the_same_id_has_the_first
         }
     );
     assert_eq!(wallet(&engine.client, bob).await, (60, 0));
+    finish(engine, &db).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_overtakes_the_one_before_it_waits_and_is_written_after_it() {
+    let db = database().await;
+    let engine = start(&db).await;
+    let (alice, bob) = (new_id(), new_id());
+    submit(&engine.client, &deposit(alice, 100)).await;
+    let pool = look(&db).await;
+    // Somebody writes the account that the next newcomer would get, and has not decided whether to keep it.
+    let mut other = PgConnection::connect(&db.superuser_url).await.unwrap();
+    sqlx::raw_sql(
+        "BEGIN;
+         INSERT INTO engine.account (shard, id, owner, purpose, asset)
+         SELECT shard, max(id) + 1, gen_random_uuid(), 0, 0 FROM engine.account GROUP BY shard",
+    )
+    .execute(&mut other)
+    .await
+    .unwrap();
+    let first = tokio::spawn({
+        let (client, command) = (engine.client.clone(), transfer(alice, bob, 60));
+        async move { submit(&client, &command).await }
+    });
+    let waits: i32 = eventually(SOON, async || {
+        let waiting = "SELECT pid FROM pg_stat_activity
+                        WHERE query LIKE 'SELECT append(%' AND state = 'active' AND wait_event_type = 'Lock'";
+        sqlx::query_scalar(waiting).fetch_optional(&pool).await.unwrap()
+    })
+    .await;
+    // Whether Bob has it rests on the first. They are two, so that they are worth a batch.
+    let second = tokio::spawn({
+        let (client, commands) = (
+            engine.client.clone(),
+            [transfer(bob, alice, 30), transfer(bob, alice, 30)],
+        );
+        async move { join_all(commands.iter().map(|command| submit(&client, command))).await }
+    });
+    eventually(SOON, async || {
+        let answered = "SELECT count(*) = 1 FROM pg_stat_activity AS other JOIN pg_stat_activity AS waits ON waits.pid = $1
+                         WHERE other.query LIKE 'SELECT append(%' AND other.state = 'idle' AND other.query_start > waits.query_start";
+        sqlx::query_scalar::<_, bool>(answered).bind(waits).fetch_one(&pool).await.unwrap()
+    })
+    .await;
+    assert!(!first.is_finished() && !second.is_finished());
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert!(first.is_applied(), "{first:?}");
+    for outcome in second {
+        assert!(
+            outcome.is_applied() && outcome.sequence() > first.sequence(),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(wallet(&engine.client, alice).await, (100, 0));
     finish(engine, &db).await;
 }

@@ -54,7 +54,7 @@ enum What {
         batch: Batch,
         took: Duration,
     },
-    /// The one that it follows was not there yet, and nothing was done.
+    /// The one that it follows was not there, or took too long, and nothing was done.
     Early { previous: u64, batch: Batch },
     /// This is still the owner.
     Confirmed,
@@ -408,7 +408,7 @@ async fn leaving(mut flight: Flight) -> Flight {
     }
 }
 
-/// Appends a batch. One that `follows` another may reach the database before it.
+/// Appends a batch. One that `follows` another may reach the database before it, and waits for it there.
 async fn append(
     mut connection: PgConnection,
     epoch: u64,
@@ -419,15 +419,14 @@ async fn append(
 ) -> Result<Ended, Error> {
     kill::point("engine.before_append");
     let started = Instant::now();
-    let appended = store::append(&mut connection, epoch, previous, shard, &batch).await?;
+    let appended = store::append(&mut connection, epoch, previous, shard, &batch, follows).await?;
     let what = match appended {
         Appended::Stored => What::Appended {
             previous,
             batch,
             took: started.elapsed(),
         },
-        Appended::Early if follows => What::Early { previous, batch },
-        Appended::Early => return Err(Error::Fenced { epoch, previous }),
+        Appended::Early => What::Early { previous, batch },
     };
     Ok(Ended { connection, what })
 }

@@ -13,13 +13,15 @@ use crate::error::Doing as _;
 const FENCED: &str = "FX001";
 /// SQLSTATE that it raises for a batch whose predecessor is not there.
 const EARLY: &str = "FX004";
+/// SQLSTATE of a wait for a lock that took too long: for the head row, which the batch before has until it is committed.
+const WAITED: &str = "55P03";
 
 /// What became of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Appended {
     /// It is committed.
     Stored,
-    /// Its predecessor has not come, and nothing was done.
+    /// The batch that it follows has not come, or took too long, and nothing was done.
     Early,
 }
 
@@ -93,13 +95,15 @@ impl Entry {
     }
 }
 
-/// Writes a batch as one statement, which is its own transaction. [`Error::Fenced`] means refused, any other error means unknown.
+/// Writes a batch as one statement, which is its own transaction. `follows`: the batch before it is on its way as well.
+/// [`Error::Fenced`] means refused, any other error means unknown.
 pub(crate) async fn append(
     connection: &mut PgConnection,
     epoch: u64,
     previous: u64,
     shard: u16,
     batch: &Batch,
+    follows: bool,
 ) -> Result<Appended, Error> {
     let row_id = |id: u64| i64::try_from(id).map_err(|_| stored("id", id));
     let accounts: Result<Vec<_>, Error> = batch.accounts.iter().map(AccountEntry::of).collect();
@@ -120,8 +124,8 @@ pub(crate) async fn append(
         Err(_) => None,
     };
     match refusal.as_deref() {
-        Some(FENCED) => Err(Error::Fenced { epoch, previous }),
-        Some(EARLY) => Ok(Appended::Early),
+        Some(EARLY | WAITED) if follows => Ok(Appended::Early),
+        Some(FENCED | EARLY) => Err(Error::Fenced { epoch, previous }),
         _ => written
             .map(|_| Appended::Stored)
             .doing("appending to the journal"),

@@ -1,11 +1,12 @@
 use std::collections::HashSet;
 
+use ferrex_engine::Config;
 use ferrex_engine_client::EngineClient;
 use ferrex_engine_core::{Command, Outcome, Refusal};
 use ferrex_ids::HoldId;
-use ferrex_testkit::{Proxy, eventually};
+use ferrex_testkit::{Postgres, Proxy, TestDb, eventually};
 use futures::future::join_all;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::support::*;
 
@@ -166,13 +167,74 @@ async fn f074_a_reply_lost_after_commit_is_unknown_and_the_same_id_has_the_first
     finish(engine, &db).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_that_overtakes_the_one_before_it_waits_and_is_written_after_it() {
-    let db = database().await;
-    let engine = start(&db).await;
+/// So that an owner takes what comes while its commits wait: no projection wants all to be stored before, and its lease, whose
+/// renewals are commits as well, does not run out.
+fn unsettled() -> Config {
+    Config {
+        projection_ms: 120_000,
+        lease_ms: 120_000,
+        ..Config::default()
+    }
+}
+
+/// The session whose batch waits for something of this type.
+async fn waiting_batch(pool: &PgPool, wait_event_type: &str) -> i32 {
+    let waiting = "SELECT pid FROM pg_stat_activity
+                    WHERE query LIKE 'SELECT append(%' AND state = 'active' AND wait_event_type = $1";
+    eventually(SOON, async || {
+        let found = sqlx::query_scalar(waiting).bind(wait_event_type);
+        found.fetch_optional(pool).await.unwrap()
+    })
+    .await
+}
+
+/// Waits until the batch behind that of session `first` has been answered.
+async fn answered_before(pool: &PgPool, first: i32) {
+    let answered = "SELECT count(*) = 1 FROM pg_stat_activity AS next JOIN pg_stat_activity AS first ON first.pid = $1
+                     WHERE next.query LIKE 'SELECT append(%' AND next.state = 'idle' AND next.query_start > first.query_start";
+    eventually(SOON, async || {
+        let answered = sqlx::query_scalar::<_, bool>(answered).bind(first);
+        answered.fetch_one(pool).await.unwrap()
+    })
+    .await;
+}
+
+/// Alice gets 100 and gives Bob 60, and once that waits, Bob gives it back in four parts, so many that they are worth a batch of
+/// their own; whether he has it rests on the first. When the second batch was answered, `go_on` lets the first go on. All is applied, in order, by the
+/// owner that began it.
+async fn batches_in_line(db: &TestDb, engine: &Running, wait_event_type: &str, go_on: impl AsyncFnOnce()) {
+    let pool = look(db).await;
+    let epoch = "SELECT epoch FROM engine.head";
+    let began: i64 = sqlx::query_scalar(epoch).fetch_one(&pool).await.unwrap();
     let (alice, bob) = (new_id(), new_id());
-    submit(&engine.client, &deposit(alice, 100)).await;
-    let pool = look(&db).await;
+    let there = transfer(alice, bob, 60);
+    let back: Vec<_> = (0..4).map(|_| transfer(bob, alice, 15)).collect();
+    let (client, other) = (engine.client.clone(), engine.client.clone());
+    let first = tokio::spawn(async move {
+        let both = [deposit(alice, 100), there];
+        join_all(both.iter().map(|command| submit(&client, command))).await
+    });
+    let waits = waiting_batch(&pool, wait_event_type).await;
+    let second =
+        tokio::spawn(async move { join_all(back.iter().map(|command| submit(&other, command))).await });
+    answered_before(&pool, waits).await;
+    assert!(!first.is_finished() && !second.is_finished());
+    go_on().await;
+    let mut before = 0;
+    for outcome in first.await.unwrap().into_iter().chain(second.await.unwrap()) {
+        assert!(outcome.is_applied() && outcome.sequence() > before, "{outcome:?}");
+        before = outcome.sequence();
+    }
+    assert_eq!(wallet(&engine.client, alice).await, (100, 0));
+    let ended: i64 = sqlx::query_scalar(epoch).fetch_one(&pool).await.unwrap();
+    assert_eq!(ended, began, "the owner began again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_overtakes_the_one_before_it_is_written_after_it() {
+    let db = database().await;
+    let engine = start_with(&db, unsettled(), None).await;
+    submit(&engine.client, &deposit(new_id(), 100)).await;
     // Somebody writes the account that the next newcomer would get, and has not decided whether to keep it.
     let mut other = PgConnection::connect(&db.superuser_url).await.unwrap();
     sqlx::raw_sql(
@@ -183,40 +245,36 @@ async fn a_batch_that_overtakes_the_one_before_it_waits_and_is_written_after_it(
     .execute(&mut other)
     .await
     .unwrap();
-    let first = tokio::spawn({
-        let (client, command) = (engine.client.clone(), transfer(alice, bob, 60));
-        async move { submit(&client, &command).await }
-    });
-    let waits: i32 = eventually(SOON, async || {
-        let waiting = "SELECT pid FROM pg_stat_activity
-                        WHERE query LIKE 'SELECT append(%' AND state = 'active' AND wait_event_type = 'Lock'";
-        sqlx::query_scalar(waiting).fetch_optional(&pool).await.unwrap()
-    })
-    .await;
-    // Whether Bob has it rests on the first. They are two, so that they are worth a batch.
-    let second = tokio::spawn({
-        let (client, commands) = (
-            engine.client.clone(),
-            [transfer(bob, alice, 30), transfer(bob, alice, 30)],
-        );
-        async move { join_all(commands.iter().map(|command| submit(&client, command))).await }
-    });
+    let keep_nothing = async || {
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    };
+    batches_in_line(&db, &engine, "Lock", keep_nothing).await;
+    finish(engine, &db).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_behind_a_commit_that_takes_longer_than_locks_are_waited_for_is_written_after_it() {
+    let postgres = Postgres::start().await;
+    let db = postgres.fresh_database().await;
+    prepare(&db).await;
+    let engine = start_with(&db, unsettled(), None).await;
+    submit(&engine.client, &deposit(new_id(), 100)).await;
+    let pool = look(&db).await;
+    // Commits wait for a replica that is not there.
+    let replica = async |name: &'static str| {
+        for statement in [name, "SELECT pg_reload_conf()"] {
+            sqlx::raw_sql(statement).execute(&pool).await.unwrap();
+        }
+    };
+    replica("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    // Whoever connects from when on the server knows of it comes after all others were told.
     eventually(SOON, async || {
-        let answered = "SELECT count(*) = 1 FROM pg_stat_activity AS other JOIN pg_stat_activity AS waits ON waits.pid = $1
-                         WHERE other.query LIKE 'SELECT append(%' AND other.state = 'idle' AND other.query_start > waits.query_start";
-        sqlx::query_scalar::<_, bool>(answered).bind(waits).fetch_one(&pool).await.unwrap()
+        let mut fresh = PgConnection::connect(&db.superuser_url).await.unwrap();
+        let name = sqlx::query_scalar::<_, String>("SHOW synchronous_standby_names");
+        name.fetch_one(&mut fresh).await.unwrap() == "nobody"
     })
     .await;
-    assert!(!first.is_finished() && !second.is_finished());
-    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    let (first, second) = (first.await.unwrap(), second.await.unwrap());
-    assert!(first.is_applied(), "{first:?}");
-    for outcome in second {
-        assert!(
-            outcome.is_applied() && outcome.sequence() > first.sequence(),
-            "{outcome:?}"
-        );
-    }
-    assert_eq!(wallet(&engine.client, alice).await, (100, 0));
+    let let_them_go = async || replica("ALTER SYSTEM RESET synchronous_standby_names").await;
+    batches_in_line(&db, &engine, "IPC", let_them_go).await;
     finish(engine, &db).await;
 }

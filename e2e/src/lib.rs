@@ -132,10 +132,12 @@ impl Story {
         Ok(told)
     }
 
-    /// Audits the ledger and stops everything.
+    /// Audits the ledger, reads its snapshots, and stops everything.
     pub async fn end(self) -> anyhow::Result<()> {
-        let report = self.system.ferrex(&["ledger", "audit"])?;
-        println!("{report}");
+        for command in ["audit", "snapshots"] {
+            let report = self.system.ferrex(&["ledger", command])?;
+            println!("{report}");
+        }
         self.system.stop().await
     }
 }

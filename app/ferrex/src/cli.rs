@@ -69,6 +69,8 @@ pub enum Listener {
 pub enum LedgerCommand {
     /// Recompute every invariant from the journal; exit code 1 when one is broken.
     Audit,
+    /// Read the engine's snapshots as a restart would; exit code 1 when one of them is bad.
+    Snapshots,
 }
 
 /// Messages that could not be handled.

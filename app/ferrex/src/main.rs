@@ -55,6 +55,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Topics => Ok(commands::topics::run()),
         Command::Settings => commands::settings::run(),
         Command::Ledger(LedgerCommand::Audit) => commands::ledger::audit(&settings()?).await,
+        Command::Ledger(LedgerCommand::Snapshots) => commands::ledger::snapshots(&settings()?).await,
         Command::Parked(ParkedCommand::List) => commands::parked::list(&settings()?).await,
         Command::Parked(ParkedCommand::Redrive { id }) => commands::parked::redrive(&settings()?, &id).await,
         Command::Signer(command) => commands::signer::run(&settings()?, &command),

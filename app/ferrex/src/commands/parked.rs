@@ -5,17 +5,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
 use ferrex_bus::parked;
-use ferrex_postgres::Db;
 
+use super::connect;
 use crate::role::Role;
-use crate::settings::{Settings, login};
+use crate::settings::Settings;
 
 /// Messages read at once.
 const PAGE: i64 = 100;
-
-async fn connect(settings: &Settings, role: Role) -> anyhow::Result<Db> {
-    Ok(Db::connect(&settings.database.of_role(&login(role), role.name())?).await?)
-}
 
 /// Prints all, oldest first within each role.
 pub async fn list(settings: &Settings) -> anyhow::Result<ExitCode> {

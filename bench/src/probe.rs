@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -52,8 +53,20 @@ pub fn machine() -> String {
     )
 }
 
-/// How long each of the times took that 8 kB were brought to the disk, one after the other.
+/// Has all that was changed written now: a build, the files of a new cluster. Half a minute after it was changed the kernel
+/// writes it, and a commit at that moment waits for a fifth of a second.
+pub fn settle_disk() -> std::io::Result<()> {
+    let status = Command::new("sync").status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(std::io::Error::other(format!("sync: {status}")))
+    }
+}
+
+/// How long each of the times took that 8 kB were brought to the disk, one after the other, when it had nothing else to do.
 pub fn fdatasyncs() -> std::io::Result<Vec<Duration>> {
+    settle_disk()?;
     let mut disk = Disk::open()?;
     let begin = Instant::now();
     let mut times = Vec::new();

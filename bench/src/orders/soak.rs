@@ -38,6 +38,7 @@ pub async fn run(effort: Effort) -> anyhow::Result<()> {
     };
     let mut ours = Ours::start().await?;
     let people = ours.people().await?;
+    probe::settle_disk()?;
     println!(
         "{PER_SECOND:.0} orders a second over HTTP, for {rounds} times {} s, on {}",
         length.as_secs(),

@@ -54,7 +54,7 @@ pub fn machine() -> String {
 }
 
 /// Has all that was changed written now: a build, the files of a new cluster. Half a minute after it was changed the kernel
-/// writes it, and a commit at that moment waits for a fifth of a second.
+/// would write it, and commits at that moment wait for up to a quarter of a second.
 pub fn settle_disk() -> std::io::Result<()> {
     let status = Command::new("sync").status()?;
     if status.success() {

@@ -164,7 +164,11 @@ impl World {
         let Some(owner) = self.owner(life) else { return };
         match owner.pipeline.due() {
             None => {}
-            Some(Due::Append { previous, batch }) => self.send_batch(life, previous, batch),
+            Some(Due::Append {
+                previous,
+                batch,
+                follows,
+            }) => self.send_batch(life, previous, batch, follows),
             Some(Due::Confirm) => self.answer_from_memory(life, away),
             Some(Due::Answer(replies)) => self.answer_all(replies),
         }
@@ -202,9 +206,8 @@ impl World {
         }
     }
 
-    fn send_batch(&mut self, life: Life, previous: u64, batch: Batch) {
+    fn send_batch(&mut self, life: Life, previous: u64, batch: Batch, follows: bool) {
         let Some(owner) = self.owner(life) else { return };
-        let follows = !owner.in_flight.is_empty();
         owner.in_flight.push_back(Batched {
             number: 0,
             previous,

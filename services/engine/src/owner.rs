@@ -239,17 +239,13 @@ impl<'a> Owner<'a> {
         let flight = match self.pipeline.due() {
             None => return,
             Some(Due::Answer(replies)) => return answer(replies),
-            Some(Due::Append { previous, batch }) => {
-                let follows = self.pipeline.in_flight() > 1;
-                append(
-                    self.connection(),
-                    self.epoch,
-                    previous,
-                    self.engine.shard(),
-                    batch,
-                    follows,
-                )
-                .boxed()
+            Some(Due::Append {
+                previous,
+                batch,
+                follows,
+            }) => {
+                let shard = self.engine.shard();
+                append(self.connection(), self.epoch, previous, shard, batch, follows).boxed()
             }
             Some(Due::Confirm) => confirm(self.connection(), self.epoch).boxed(),
         };

@@ -22,6 +22,8 @@ pub enum Due<R> {
         previous: u64,
         /// The rows.
         batch: Batch,
+        /// Whether another statement is on its way, which this one may overtake.
+        follows: bool,
     },
     /// Ask whether this is still the owner: an answer tells what is in memory, and nothing is written that would show it.
     Confirm,
@@ -82,11 +84,6 @@ impl<R> Pipeline<R> {
         self.replies.len()
     }
 
-    /// How many statements are on their way.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
-    }
-
     /// The last row that is known to be stored.
     pub const fn stored(&self) -> u64 {
         self.stored
@@ -120,6 +117,7 @@ impl<R> Pipeline<R> {
         if rows == 0 && !shows {
             return Some(Due::Answer(replies));
         }
+        let follows = !self.in_flight.is_empty();
         self.in_flight.push_back(InFlight { rows, replies });
         if rows == 0 {
             return Some(Due::Confirm);
@@ -129,7 +127,11 @@ impl<R> Pipeline<R> {
         self.next.rows.reserve(batch.rows.len());
         let previous = self.sent;
         self.sent += rows;
-        Some(Due::Append { previous, batch })
+        Some(Due::Append {
+            previous,
+            batch,
+            follows,
+        })
     }
 
     /// The first of what is in flight has succeeded; answers what may be told now, in the order of deciding.
@@ -229,7 +231,12 @@ pub(crate) mod tests {
             };
             self.taken = self.decided.len();
             match due {
-                Due::Append { previous, batch } => {
+                Due::Append {
+                    previous,
+                    batch,
+                    follows,
+                } => {
+                    prop_assert_eq!(follows, !self.in_flight.is_empty());
                     prop_assert!(self.in_flight.len() < AHEAD);
                     prop_assert_eq!(previous, self.sent());
                     let ids: Vec<u64> = batch.rows.iter().map(|row| row.id).collect();
@@ -282,7 +289,7 @@ pub(crate) mod tests {
                     Step::Land => model.land(&mut pipeline)?,
                 }
                 prop_assert_eq!(pipeline.stored(), model.stored);
-                prop_assert_eq!(pipeline.in_flight(), model.in_flight.len());
+                prop_assert_eq!(pipeline.in_flight.len(), model.in_flight.len());
                 prop_assert_eq!(pipeline.is_settled(), model.answered == model.decided.len());
             }
             // Whatever came before, so many rounds answer everybody.

@@ -3,6 +3,7 @@ use ferrex_ledger::Owner;
 use ferrex_postgres::{PgU128, entry};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
+use sqlx::error::DatabaseError;
 use uuid::Uuid;
 
 use super::{orders, stored};
@@ -118,16 +119,13 @@ pub(crate) async fn append(
         .bind(orders::entries(&batch.rows)?)
         .execute(connection)
         .await;
-    let refusal = match &written {
-        Ok(_) => return Ok(Appended::Stored),
-        Err(sqlx::Error::Database(refusal)) => refusal.code(),
-        Err(_) => None,
+    let Err(error) = written else {
+        return Ok(Appended::Stored);
     };
-    match refusal.as_deref() {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    match code.as_deref() {
         Some(EARLY | WAITED) if follows => Ok(Appended::Early),
         Some(FENCED | EARLY) => Err(Error::Fenced { epoch, previous }),
-        _ => written
-            .map(|_| Appended::Stored)
-            .doing("appending to the journal"),
+        _ => Err(error).doing("appending to the journal"),
     }
 }

@@ -6,8 +6,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytestring::ByteString;
 use ferrex_ids::MessageId;
-use ferrex_time::Timestamp;
+use ferrex_time::{SecondsFormat, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -68,13 +69,13 @@ pub struct Envelope {
     /// Identity; the same for every delivery of the message.
     pub id: MessageId,
     /// [`Message::TYPE`].
-    pub message_type: String,
+    pub message_type: ByteString,
     /// The service that published it.
-    pub source: String,
+    pub source: ByteString,
     /// When the fact became true.
     pub at: Timestamp,
     /// Trace context, if the publisher had one.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<ByteString>,
 }
 
 /// Why headers hold no envelope.
@@ -99,19 +100,18 @@ impl std::error::Error for EnvelopeError {}
 
 impl Envelope {
     /// The headers that carry this envelope.
-    pub fn to_headers(&self) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            (header::SPEC_VERSION, SPEC_VERSION.to_owned()),
-            (header::ID, self.id.to_string()),
-            (header::TYPE, self.message_type.clone()),
-            (header::SOURCE, self.source.clone()),
-            (header::TIME, self.at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()),
-            (header::CONTENT_TYPE, JSON.to_owned()),
+    pub fn into_headers(self) -> impl Iterator<Item = (&'static str, ByteString)> {
+        let time = self.at.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let headers = [
+            (header::SPEC_VERSION, ByteString::from_static(SPEC_VERSION)),
+            (header::ID, self.id.to_string().into()),
+            (header::TYPE, self.message_type),
+            (header::SOURCE, self.source),
+            (header::TIME, time.into()),
+            (header::CONTENT_TYPE, ByteString::from_static(JSON)),
         ];
-        if let Some(traceparent) = &self.traceparent {
-            headers.push((header::TRACE_PARENT, traceparent.clone()));
-        }
-        headers
+        let traceparent = self.traceparent.map(|text| (header::TRACE_PARENT, text));
+        headers.into_iter().chain(traceparent)
     }
 
     /// Reads an envelope; `find` answers the text of a header.
@@ -119,11 +119,11 @@ impl Envelope {
         let need = |name: &'static str| find(name).ok_or(EnvelopeError::Missing(name));
         Ok(Self {
             id: MessageId::from_str(need(header::ID)?).map_err(|_| EnvelopeError::Malformed(header::ID))?,
-            message_type: need(header::TYPE)?.to_owned(),
-            source: need(header::SOURCE)?.to_owned(),
+            message_type: need(header::TYPE)?.into(),
+            source: need(header::SOURCE)?.into(),
             at: Timestamp::from_str(need(header::TIME)?)
                 .map_err(|_| EnvelopeError::Malformed(header::TIME))?,
-            traceparent: find(header::TRACE_PARENT).map(str::to_owned),
+            traceparent: find(header::TRACE_PARENT).map(ByteString::from),
         })
     }
 }
@@ -135,21 +135,21 @@ mod tests {
     fn envelope() -> Envelope {
         Envelope {
             id: MessageId::from_uuid(uuid::Uuid::from_u128(0x018b_cfe5_6800_7000_8000_0000_0000_0001)),
-            message_type: "test.thing.happened".to_owned(),
-            source: "test".to_owned(),
+            message_type: "test.thing.happened".into(),
+            source: "test".into(),
             at: ferrex_time::from_micros(1_700_000_000_123_456),
-            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         }
     }
 
     #[test]
     fn headers_and_envelope_are_inverse() {
-        let headers = envelope().to_headers();
+        let headers: Vec<_> = envelope().into_headers().collect();
         let find = |name: &str| {
             headers
                 .iter()
                 .find(|(key, _)| *key == name)
-                .map(|(_, text)| text.as_str())
+                .map(|(_, text)| &**text)
         };
         assert_eq!(Envelope::from_headers(find), Ok(envelope()));
     }

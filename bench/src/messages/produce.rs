@@ -119,7 +119,7 @@ async fn ours(kafka: &Kafka, bus: &Bus, load: Load) -> anyhow::Result<Run> {
 fn message(topic: &str, n: u64) -> Outgoing {
     let id = MessageId::new_at(SystemClock.unix_ms());
     let mut message = Outgoing::event(SERVICE, id, n, SystemClock.now(), &Echo::new(n));
-    topic.clone_into(&mut message.topic);
+    message.topic = topic.into();
     message
 }
 

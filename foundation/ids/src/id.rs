@@ -63,17 +63,41 @@ impl<K: Kind> Id<K> {
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const DIGITS: usize = 26;
+const PREFIX: usize = 3;
+const CHARS: usize = PREFIX + 1 + DIGITS;
 
-impl<K: Kind> fmt::Display for Id<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// What each byte stands for as a digit; nothing in [`ALPHABET`] stands for [`NO_DIGIT`].
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value: u8 = 0;
+    while (value as usize) < ALPHABET.len() {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = u8::MAX;
+
+impl<K: Kind> Id<K> {
+    const PREFIX_FITS: () = assert!(K::PREFIX.len() == PREFIX);
+
+    /// Hands its text to `show`; ids are written too often to go through the formatter digit by digit.
+    fn with_text<T>(self, show: impl FnOnce(&str) -> T) -> T {
+        let () = Self::PREFIX_FITS;
+        let mut text = [b'_'; CHARS];
+        text[..PREFIX].copy_from_slice(K::PREFIX.as_bytes());
         let mut rest = self.uuid.as_u128();
-        let mut text = [0u8; DIGITS];
-        for place in text.iter_mut().rev() {
+        for place in text[PREFIX + 1..].iter_mut().rev() {
             *place = ALPHABET[(rest & 31) as usize];
             rest >>= 5;
         }
-        let text = std::str::from_utf8(&text).expect("the alphabet is ASCII");
-        write!(f, "{}_{text}", K::PREFIX)
+        show(std::str::from_utf8(&text).expect("prefix and alphabet are ASCII"))
+    }
+}
+
+impl<K: Kind> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -91,19 +115,18 @@ impl<K: Kind> FromStr for Id<K> {
         let digits = text
             .strip_prefix(K::PREFIX)
             .and_then(|rest| rest.strip_prefix('_'))
-            .filter(|digits| digits.len() == DIGITS)
-            .ok_or_else(|| refused.clone())?;
+            .filter(|digits| digits.len() == DIGITS);
+        let Some(digits) = digits else {
+            return Err(refused);
+        };
         let mut value: u128 = 0;
         for (place, digit) in digits.bytes().enumerate() {
-            let digit = ALPHABET
-                .iter()
-                .position(|letter| *letter == digit)
-                .ok_or_else(|| refused.clone())?;
+            let digit = VALUES[usize::from(digit)];
             // 26 digits of 5 bits are 130 bits: the first digit may only use 3.
-            if place == 0 && digit > 7 {
+            if digit == NO_DIGIT || (place == 0 && digit > 7) {
                 return Err(refused);
             }
-            value = value << 5 | digit as u128;
+            value = value << 5 | u128::from(digit);
         }
         Ok(Self::from_uuid(Uuid::from_u128(value)))
     }
@@ -139,14 +162,32 @@ impl<K> Hash for Id<K> {
 
 impl<K: Kind> Serialize for Id<K> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
 impl<'de, K: Kind> Deserialize<'de> for Id<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        deserializer.deserialize_str(Text(PhantomData))
+    }
+}
+
+/// Reads an id from text wherever that stands, without a copy.
+struct Text<K>(PhantomData<fn() -> K>);
+
+impl<K: Kind> de::Visitor<'_> for Text<K> {
+    type Value = Id<K>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "text such as \"{}_\" followed by {DIGITS} characters",
+            K::PREFIX
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Id<K>, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -2,6 +2,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use ferrex_contracts::Request;
 use ferrex_time::SharedClock;
 
@@ -49,7 +50,7 @@ pub struct Bus {
 }
 
 pub(crate) struct Inner {
-    pub service: String,
+    pub service: ByteString,
     pub clock: SharedClock,
     pub transport: Arc<dyn Transport>,
     pub requester: Requester,
@@ -73,7 +74,7 @@ impl Bus {
             TransportConfig::Kafka(own) => Arc::new(kafka::Kafka::connect(own, config.partitions)?),
         };
         let requester = Requester::new(&config.service);
-        let service = config.service.clone();
+        let service = config.service.as_str().into();
         Ok(Self {
             inner: Arc::new(Inner {
                 service,

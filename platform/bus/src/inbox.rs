@@ -1,9 +1,8 @@
 //! The inbox: which messages took effect, in the transaction of the effect. Those of a handler that makes one effect of a
 //! repetition by itself are in it only when they were parked.
 
-use std::collections::HashSet;
-
-use ferrex_postgres::{Db, SqlResult as _, Tx};
+use ferrex_postgres::{Db, SqlResult as _, Tx, column_of};
+use foldhash::HashSet;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
@@ -72,8 +71,8 @@ pub(crate) async fn enter(
         .bind(consumer)
         .bind([uuid_of(delivery.id)])
         .bind(ordered)
-        .bind(&delivery.topic)
-        .bind(&delivery.key)
+        .bind(&*delivery.topic)
+        .bind(&*delivery.key)
         .fetch_one(&mut **tx)
         .await
         .doing("entering a message into the inbox")?;
@@ -94,34 +93,25 @@ pub(crate) async fn enter_all(
     ordered: bool,
 ) -> Result<Option<Vec<Delivery>>, Error> {
     let ids: Vec<Uuid> = deliveries.iter().map(|delivery| uuid_of(delivery.id)).collect();
-    let topics: Vec<&str> = deliveries
-        .iter()
-        .map(|delivery| delivery.topic.as_str())
-        .collect();
-    let keys: Vec<&str> = deliveries.iter().map(|delivery| delivery.key.as_str()).collect();
+    // Nearly always nothing is parked, and nobody needs to look for each key.
     let sql = format!(
         "WITH {}
          SELECT coalesce((SELECT array_agg(message_id) FROM named), '{{}}'),
-                $5 AND EXISTS (SELECT FROM parked
-                               JOIN unnest($3::text[], $4::text[]) AS m (topic, key)
-                                 ON parked.topic = m.topic AND parked.key = m.key
-                               WHERE consumer = $1 AND ordered)",
+                $3 AND EXISTS (SELECT FROM parked WHERE consumer = $1 AND ordered)",
         remembers.named()
     );
-    let (named, blocked): (Vec<Uuid>, bool) = sqlx::query_as(AssertSqlSafe(sql))
+    let (named, some_wait): (Vec<Uuid>, bool) = sqlx::query_as(AssertSqlSafe(sql))
         .bind(consumer)
         .bind(ids)
-        .bind(topics)
-        .bind(keys)
         .bind(ordered)
         .fetch_one(&mut **tx)
         .await
         .doing("entering messages into the inbox")?;
-    if blocked {
+    if some_wait && is_one_blocked(tx, consumer, &deliveries).await? {
         return Ok(None);
     }
     let named: HashSet<Uuid> = named.into_iter().collect();
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::default();
     let mut is_fresh = |delivery: &Delivery| {
         let id = uuid_of(delivery.id);
         // The same message may stand in the log twice, one close after the other.
@@ -133,6 +123,23 @@ pub(crate) async fn enter_all(
             .filter(|delivery| is_fresh(delivery))
             .collect(),
     ))
+}
+
+/// Whether one of messages waits behind a parked one of its key.
+async fn is_one_blocked(tx: &mut Tx, consumer: &str, deliveries: &[Delivery]) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM parked
+                        JOIN unnest($2::text[], $3::text[]) AS m (topic, key)
+                          ON parked.topic = m.topic AND parked.key = m.key
+                        WHERE consumer = $1 AND ordered)",
+    )
+    .bind(consumer)
+    .bind(column_of(deliveries, |delivery| &*delivery.topic))
+    .bind(column_of(deliveries, |delivery| &*delivery.key))
+    .fetch_one(&mut **tx)
+    .await
+    .doing("looking for keys that wait")
+    .map_err(Error::from)
 }
 
 /// Forgets messages that were handled more than `days` days ago and are not parked; answers how many.

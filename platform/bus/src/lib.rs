@@ -55,7 +55,7 @@ pub use error::{Error, RequestError};
 pub use headers::Headers;
 pub use kafka::KafkaConfig;
 pub use message::{Delivery, Outgoing};
-pub use receipts::{Place, Receipt, Watch};
+pub use receipts::{Place, Receipt, Watch, ends};
 pub use request::RequestContext;
 pub use router::{RetryPolicy, Router};
 pub use schema::{EMBEDDED, MIGRATIONS};

@@ -1,6 +1,8 @@
 use std::fmt::Display;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use ferrex_contracts::Message;
 use ferrex_contracts::envelope::{Envelope, header};
 use ferrex_ids::MessageId;
@@ -21,25 +23,25 @@ pub struct Outgoing {
     /// Identity, the same however often it is sent.
     pub id: MessageId,
     /// Where it goes.
-    pub topic: String,
+    pub topic: ByteString,
     /// Its type's name.
-    pub message_type: String,
+    pub message_type: ByteString,
     /// The aggregate it is about; messages of one key keep their order. Empty: no order.
-    pub key: String,
+    pub key: ByteString,
     /// When the fact became true.
     pub at: Timestamp,
     /// The service that says it: its schema's name.
-    pub source: String,
+    pub source: ByteString,
     /// Trace context.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<ByteString>,
     /// JSON.
-    pub body: Vec<u8>,
+    pub body: Bytes,
 }
 
 impl Outgoing {
     /// An event, with the trace context of the present unit of work.
     pub fn event<M: Message>(
-        source: &str,
+        source: &'static str,
         id: MessageId,
         key: impl Display,
         at: Timestamp,
@@ -47,14 +49,13 @@ impl Outgoing {
     ) -> Self {
         Self {
             id,
-            topic: M::TOPIC.to_owned(),
-            message_type: M::TYPE.to_owned(),
-            key: key.to_string(),
+            topic: ByteString::from_static(M::TOPIC),
+            message_type: ByteString::from_static(M::TYPE),
+            key: key.to_string().into(),
             at,
-            source: source.to_owned(),
+            source: ByteString::from_static(source),
             traceparent: trace::current(),
-            body: serde_json::to_vec(message)
-                .expect("a message is a struct with named fields, which JSON can hold"),
+            body: body_of(message),
         }
     }
 
@@ -78,19 +79,21 @@ impl Outgoing {
             at: self.at,
             traceparent: self.traceparent,
         };
-        let mut headers = Headers::default();
-        for (name, value) in envelope.to_headers() {
-            headers.push(name, value.into_bytes());
-        }
-        let key = (!self.key.is_empty()).then(|| self.key.into_bytes());
         Record {
             topic: self.topic,
             partition: None,
-            key,
-            headers,
-            body: Some(self.body.into()),
+            key: (!self.key.is_empty()).then(|| self.key.into_bytes()),
+            headers: Headers::of(envelope),
+            body: Some(self.body),
         }
     }
+}
+
+/// A message as JSON.
+pub(crate) fn body_of<M: Message>(message: &M) -> Bytes {
+    serde_json::to_vec(message)
+        .expect("a message is a struct with named fields, which JSON can hold")
+        .into()
 }
 
 /// A message as it came in.
@@ -99,19 +102,19 @@ pub struct Delivery {
     /// Identity, the same for every delivery. For a message without one of ours it is derived from what it has.
     pub id: MessageId,
     /// Where it stood.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// Its partition there.
     pub partition: i32,
     /// Its place in the partition.
     pub offset: i64,
     /// Its type's name; the topic's name when it does not say.
-    pub message_type: String,
+    pub message_type: ByteString,
     /// What it is about; empty when it does not say.
-    pub key: String,
+    pub key: ByteString,
     /// When the fact became true; when it was published, if it does not say.
     pub at: Timestamp,
     /// Who said it; empty when unknown.
-    pub source: String,
+    pub source: ByteString,
     /// Everything that came with it.
     pub headers: Headers,
     /// The body.
@@ -121,8 +124,11 @@ pub struct Delivery {
 }
 
 /// PostgreSQL's text holds no zero byte, and what comes from outside may.
-fn text_of(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}")
+fn text_of(bytes: &Bytes) -> ByteString {
+    match ByteString::try_from(bytes.clone()) {
+        Ok(text) if !text.contains('\0') => text,
+        _ => String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}").into(),
+    }
 }
 
 impl Delivery {
@@ -135,7 +141,7 @@ impl Delivery {
             body,
             at,
         } = incoming;
-        let text = |name: &str| headers.get(name).map(text_of);
+        let text = |name: &str| headers.value(name).map(text_of);
         let source = text(header::SOURCE).unwrap_or_default();
         let id = match headers.text(header::ID).map(|id| (id, id.parse())) {
             Some((_, Ok(id))) => id,
@@ -148,14 +154,14 @@ impl Delivery {
         };
         Self {
             id,
-            message_type: text(header::TYPE).unwrap_or_else(|| partition.topic.to_string()),
-            key: key.as_deref().map(text_of).unwrap_or_default(),
+            message_type: text(header::TYPE).unwrap_or_else(|| (&*partition.topic).into()),
+            key: key.as_ref().map(text_of).unwrap_or_default(),
             at: headers
                 .text(header::TIME)
                 .and_then(|at| at.parse().ok())
                 .unwrap_or(at),
             source,
-            topic: partition.topic.to_string(),
+            topic: partition.topic,
             partition: partition.number,
             offset,
             headers,
@@ -177,7 +183,7 @@ impl Delivery {
     /// Reads the body as a message.
     pub fn decode<M: Message>(&self) -> Result<M, Error> {
         decode(&self.body).map_err(|source| Error::Decode {
-            message_type: self.message_type.clone(),
+            message_type: self.message_type.to_string(),
             source,
         })
     }
@@ -231,7 +237,7 @@ mod tests {
         let first = Delivery::read(incoming(Headers::default(), b"{}"));
         let again = Delivery::read(incoming(Headers::default(), b"{}"));
         assert_eq!(first.id, again.id);
-        assert_eq!((first.message_type.as_str(), first.is_typed()), ("hero", false));
+        assert_eq!((&*first.message_type, first.is_typed()), ("hero", false));
     }
 
     #[test]

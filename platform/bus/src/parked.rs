@@ -8,7 +8,9 @@ use ferrex_fault::Fault;
 use ferrex_ids::MessageId;
 use ferrex_postgres::{Db, SqlResult as _, Tx};
 use ferrex_time::Timestamp;
+use serde::Deserialize as _;
 use serde_json::Value;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::message::{Delivery, uuid_of};
@@ -173,8 +175,8 @@ pub(crate) async fn park_behind(db: &Db, consumer: &str, delivery: &Delivery) ->
         "SELECT EXISTS (SELECT FROM parked WHERE consumer = $1 AND topic = $2 AND key = $3 AND ordered)",
     )
     .bind(consumer)
-    .bind(&delivery.topic)
-    .bind(&delivery.key)
+    .bind(&*delivery.topic)
+    .bind(&*delivery.key)
     .fetch_one(&mut *tx)
     .await
     .doing("asking whether a key waits")?;
@@ -223,15 +225,15 @@ async fn insert(
     )
     .bind(consumer)
     .bind(uuid_of(delivery.id))
-    .bind(&delivery.message_type)
-    .bind(&delivery.source)
+    .bind(&*delivery.message_type)
+    .bind(&*delivery.source)
     .bind(delivery.at)
-    .bind(&delivery.topic)
+    .bind(&*delivery.topic)
     .bind(delivery.partition)
     .bind(delivery.offset)
-    .bind(&delivery.key)
+    .bind(&*delivery.key)
     .bind(ordered)
-    .bind(delivery.headers.to_json())
+    .bind(Json(&delivery.headers))
     .bind(&delivery.body[..])
     .bind(behind)
     .bind(code)
@@ -286,14 +288,14 @@ pub(crate) async fn take(tx: &mut Tx, id: i64) -> Result<Option<Delivery>, Error
     }
     Ok(Some(Delivery {
         id: MessageId::from_uuid(row.message_id),
-        topic: row.topic,
+        topic: row.topic.into(),
         partition: row.partition,
         offset: row.offset,
-        message_type: row.message_type,
-        key: row.key,
+        message_type: row.message_type.into(),
+        key: row.key.into(),
         at: row.at,
-        source: row.source,
-        headers: Headers::from_json(&row.headers),
+        source: row.source.into(),
+        headers: Headers::deserialize(&row.headers).unwrap_or_default(),
         body: row.body.into(),
         attempt: u32::try_from(row.attempts).unwrap_or(0).saturating_add(1),
     }))

@@ -1,8 +1,7 @@
 //! What a broker said that it stored, so that it is noticed when the broker has lost some of it (F67): its log was wiped,
 //! or a replica that lagged behind was elected.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -22,13 +21,24 @@ pub struct Receipt {
 /// A partition: topic and number.
 pub type Place = (String, i32);
 
+/// The last place that each partition has given out, of receipts that come with their topics.
+pub fn ends<'t>(taken: impl IntoIterator<Item = (&'t str, Receipt)>) -> BTreeMap<(&'t str, i32), i64> {
+    let mut ends = BTreeMap::new();
+    for (topic, receipt) in taken {
+        let end = ends.entry((topic, receipt.partition)).or_insert(receipt.offset);
+        *end = receipt.offset.max(*end);
+    }
+    ends
+}
+
 /// How often it is looked whether the broker still has what it took.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Knows the last message of each partition that a broker is known to have stored, and notices when that is gone.
 #[derive(Debug)]
 pub struct Watch {
-    last: HashMap<Place, i64>,
+    /// By topic and partition.
+    last: HashMap<String, HashMap<i32, i64>>,
     /// Partitions that have gone back.
     lost: Vec<Place>,
     look_at: Instant,
@@ -39,8 +49,12 @@ pub struct Watch {
 impl Watch {
     /// Begins with what was stored before.
     pub fn new(last: impl IntoIterator<Item = (Place, i64)>) -> Self {
+        let mut known: HashMap<String, HashMap<i32, i64>> = HashMap::new();
+        for ((topic, partition), offset) in last {
+            known.entry(topic).or_default().insert(partition, offset);
+        }
         Self {
-            last: last.into_iter().collect(),
+            last: known,
             lost: Vec::new(),
             look_at: Instant::now(),
             looking: None,
@@ -51,16 +65,15 @@ impl Watch {
     /// Notes where messages were stored, each with its topic. A partition that has gone back has lost what it had.
     pub fn note<'a>(&mut self, stored: impl IntoIterator<Item = (&'a str, Receipt)>) {
         for (topic, receipt) in stored {
-            let place = (topic.to_owned(), receipt.partition);
-            match self.last.entry(place) {
-                Entry::Occupied(mut last) => {
-                    if receipt.offset <= *last.get() && !self.lost.contains(last.key()) {
-                        self.lost.push(last.key().clone());
-                    }
-                    last.insert(receipt.offset);
-                }
-                Entry::Vacant(first) => {
-                    first.insert(receipt.offset);
+            let last = match self.last.get_mut(topic) {
+                Some(last) => last,
+                None => self.last.entry(topic.to_owned()).or_default(),
+            };
+            let before = last.insert(receipt.partition, receipt.offset);
+            if before.is_some_and(|before| receipt.offset <= before) {
+                let place = (topic.to_owned(), receipt.partition);
+                if !self.lost.contains(&place) {
+                    self.lost.push(place);
                 }
             }
         }
@@ -71,7 +84,11 @@ impl Watch {
     /// watched goes out before anything new.
     pub async fn lost(&mut self, bus: &Bus) -> Vec<Place> {
         if self.looking.is_none() && Instant::now() >= self.look_at {
-            let look = look(bus.clone(), self.last.clone());
+            let last = self.last.iter().flat_map(|(topic, last)| {
+                last.iter()
+                    .map(|(partition, offset)| ((topic.clone(), *partition), *offset))
+            });
+            let look = look(bus.clone(), last.collect());
             self.looking = Some(AbortOnDropHandle::new(tokio::spawn(look)));
         }
         if let Some(looking) = &mut self.looking
@@ -89,8 +106,10 @@ impl Watch {
         let mut lost = std::mem::take(&mut self.lost);
         lost.sort_unstable();
         lost.dedup();
-        for place in &lost {
-            self.last.remove(place);
+        for (topic, partition) in &lost {
+            if let Some(last) = self.last.get_mut(topic) {
+                last.remove(partition);
+            }
         }
         lost
     }
@@ -102,7 +121,7 @@ impl Watch {
 }
 
 /// Asks the broker which partitions end before the last message that is known to have been stored there.
-async fn look(bus: Bus, last: HashMap<Place, i64>) -> Result<Vec<Place>, Error> {
+async fn look(bus: Bus, last: Vec<(Place, i64)>) -> Result<Vec<Place>, Error> {
     let (places, last): (Vec<Place>, Vec<i64>) = last.into_iter().unzip();
     let ends = bus.inner.transport.ends(&places).await?;
     let found = places.into_iter().zip(last).zip(ends);
@@ -116,6 +135,19 @@ mod tests {
 
     const fn receipt(partition: i32, offset: i64) -> Receipt {
         Receipt { partition, offset }
+    }
+
+    #[test]
+    fn ends_are_the_greatest_offsets_of_each_partition() {
+        let taken = [
+            ("a", receipt(0, 8)),
+            ("b", receipt(0, 3)),
+            ("a", receipt(1, 0)),
+            ("a", receipt(0, 7)),
+            ("a", receipt(0, 9)),
+        ];
+        let ends: Vec<_> = ends(taken).into_iter().collect();
+        assert_eq!(ends, [(("a", 0), 9), (("a", 1), 0), (("b", 0), 3)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use ferrex_contracts::Request;
 use ferrex_contracts::envelope::{Envelope, header};
 use ferrex_fault::{Fault, Kind};
@@ -15,7 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::bus::Inner;
-use crate::message::decode;
+use crate::message::{body_of, decode};
 use crate::transport::{Incoming, Record, Tail, Urgency};
 use crate::{Error, Headers, RequestError, trace};
 
@@ -25,9 +26,9 @@ pub struct RequestContext {
     /// The request's identity.
     pub id: MessageId,
     /// What it is about; requests of one key are handled in order.
-    pub key: String,
+    pub key: ByteString,
     /// Who asks; empty when unknown.
-    pub source: String,
+    pub source: ByteString,
     /// When it was asked.
     pub at: Timestamp,
     /// When the asker stops waiting.
@@ -38,7 +39,7 @@ type Pending = Arc<Mutex<HashMap<String, oneshot::Sender<Incoming>>>>;
 
 /// The asking side: where its answers come to, and who waits for which.
 pub(crate) struct Requester {
-    topic: String,
+    topic: ByteString,
     pending: Pending,
     line: AsyncMutex<Option<Line>>,
 }
@@ -68,7 +69,7 @@ impl Drop for Waiting {
 impl Requester {
     pub fn new(service: &str) -> Self {
         Self {
-            topic: format!("{service}.replies.v1"),
+            topic: format!("{service}.replies.v1").into(),
             pending: Pending::default(),
             line: AsyncMutex::new(None),
         }
@@ -86,9 +87,7 @@ impl Requester {
         if let Some(line) = line.as_ref().filter(|line| !line.ended.is_cancelled()) {
             return Ok(line.partition);
         }
-        bus.transport
-            .ensure_topics(std::slice::from_ref(&self.topic))
-            .await?;
+        bus.transport.ensure_topics(&[self.topic.to_string()]).await?;
         let pending = Arc::clone(&self.pending);
         let sink = move |record: Incoming| {
             let Some(correlation) = record.headers.text(header::CORRELATION) else {
@@ -151,7 +150,7 @@ impl Requester {
         let now = bus.clock.now();
         let envelope = Envelope {
             id,
-            message_type: R::TYPE.to_owned(),
+            message_type: ByteString::from_static(R::TYPE),
             source: bus.service.clone(),
             at: now,
             traceparent: trace::current(),
@@ -160,16 +159,11 @@ impl Requester {
             .unwrap_or(u64::MAX)
             .saturating_add(bus.clock.unix_ms());
         let correlation = id.to_string();
-        let mut headers = Headers::default();
-        for (name, value) in envelope.to_headers() {
-            headers.push(name, value);
-        }
+        let mut headers = Headers::of(envelope);
         headers.push(header::CORRELATION, correlation.clone());
-        headers.push(header::REPLY_TOPIC, self.topic.clone());
+        headers.push(header::REPLY_TOPIC, self.topic.clone().into_bytes());
         headers.push(header::REPLY_PARTITION, partition.to_string());
         headers.push(header::DEADLINE, deadline.to_string());
-        let body = serde_json::to_vec(request)
-            .expect("a message is a struct with named fields, which JSON can hold");
         let (answer, answered) = oneshot::channel();
         self.pending
             .lock()
@@ -180,11 +174,11 @@ impl Requester {
             correlation,
         };
         let record = Record {
-            topic: R::TOPIC.to_owned(),
+            topic: ByteString::from_static(R::TOPIC),
             partition: None,
-            key: (!key.is_empty()).then(|| key.into_bytes()),
+            key: (!key.is_empty()).then(|| key.into()),
             headers,
-            body: Some(body.into()),
+            body: Some(body_of(request)),
         };
         let sending = bus.transport.publish(vec![record], Urgency::Fast);
         tokio::pin!(sending, answered);
@@ -257,7 +251,7 @@ pub(crate) fn answer(
         }
     };
     Record {
-        topic: to.0.to_owned(),
+        topic: to.0.into(),
         partition: Some(to.1),
         key: None,
         headers,

@@ -318,10 +318,10 @@ fn find<'r, T>(
     delivery: &Delivery,
     topic: impl Fn(&T) -> &'static str,
 ) -> Option<&'r T> {
-    if let Some(route) = routes.get(delivery.message_type.as_str()) {
+    if let Some(route) = routes.get(&*delivery.message_type) {
         return Some(route);
     }
-    let mut here = routes.values().filter(|route| topic(route) == delivery.topic);
+    let mut here = routes.values().filter(|route| topic(route) == &*delivery.topic);
     let first = here.next().filter(|_| !delivery.is_typed());
     first.filter(|_| here.next().is_none())
 }

@@ -5,27 +5,29 @@
 
 use std::future::Future;
 
+use bytestring::ByteString;
+
 tokio::task_local! {
-    static PARENT: String;
+    static PARENT: ByteString;
 }
 
 /// The trace context of the unit of work this runs in.
-pub fn current() -> Option<String> {
+pub fn current() -> Option<ByteString> {
     PARENT.try_with(Clone::clone).ok()
 }
 
 /// Runs a unit of work under a trace context.
-pub async fn scope<F: Future>(traceparent: String, work: F) -> F::Output {
+pub async fn scope<F: Future>(traceparent: ByteString, work: F) -> F::Output {
     PARENT.scope(traceparent, work).await
 }
 
 /// A context for a unit of work that `parent` caused: its trace, a span of its own. Without a (readable) parent a new
 /// trace begins.
-pub fn child(parent: Option<&str>) -> String {
+pub fn child(parent: Option<&str>) -> ByteString {
     let trace = parent
         .and_then(trace_id)
         .map_or_else(|| format!("{:032x}", rand::random::<u128>()), str::to_owned);
-    format!("00-{trace}-{:016x}-01", rand::random::<u64>())
+    format!("00-{trace}-{:016x}-01", rand::random::<u64>()).into()
 }
 
 /// The trace's id within a `traceparent`, if that is well formed.
@@ -51,7 +53,7 @@ mod tests {
     #[tokio::test]
     async fn a_scope_is_seen_inside_and_not_outside() {
         assert_eq!(
-            scope(PARENT.to_owned(), async { current() }).await.as_deref(),
+            scope(PARENT.into(), async { current() }).await.as_deref(),
             Some(PARENT)
         );
         assert_eq!(current(), None);

@@ -1,11 +1,13 @@
 //! The seam between the bus and what carries it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use bytestring::ByteString;
 use ferrex_time::Timestamp;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -31,10 +33,10 @@ impl Partition {
 /// A message on its way out.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
-    pub topic: String,
+    pub topic: ByteString,
     /// Where exactly; by key when absent.
     pub partition: Option<i32>,
-    pub key: Option<Vec<u8>>,
+    pub key: Option<Bytes>,
     pub headers: Headers,
     pub body: Option<Bytes>,
 }
@@ -56,6 +58,12 @@ impl Incoming {
     pub fn weight(&self) -> usize {
         1 + self.body.as_ref().map_or(0, Bytes::len) / 1024
     }
+}
+
+/// The topics of records, each once.
+pub(crate) fn topics<'r>(records: impl Iterator<Item = &'r Record>) -> Vec<String> {
+    let topics: BTreeSet<&str> = records.map(|record| &*record.topic).collect();
+    topics.into_iter().map(str::to_owned).collect()
 }
 
 /// How a message is sent.

@@ -289,13 +289,13 @@ impl<F: Flow> Runner<F> {
                     })?;
                     let message = Outgoing {
                         id: derived.cast(),
-                        topic: publication.topic.to_owned(),
-                        message_type: publication.message_type.to_owned(),
-                        key: publication.key.clone(),
+                        topic: publication.topic.into(),
+                        message_type: publication.message_type.into(),
+                        key: publication.key.as_str().into(),
                         at: decided.at,
-                        source: self.shared.options.source.to_owned(),
+                        source: self.shared.options.source.into(),
                         traceparent: ferrex_bus::trace::current(),
-                        body,
+                        body: body.into(),
                     };
                     ferrex_bus::outbox::put(tx, &message)
                         .await

@@ -256,14 +256,14 @@ impl Telling {
             self.learn_missing(rows).await?;
             messages.extend(self.teller.messages(rows)?);
         }
-        let topics: Vec<String> = messages.iter().map(|message| message.topic.clone()).collect();
+        let topics: Vec<_> = messages.iter().map(|message| message.topic.clone()).collect();
         let mut receipts = Vec::new();
         if !messages.is_empty() {
             kill::point("engine.before_publish");
             receipts = self.bus.publish(messages).await.map_err(Error::Publish)?;
             kill::point("engine.after_publish");
         }
-        let taken: Vec<(&str, Receipt)> = topics.iter().map(String::as_str).zip(receipts).collect();
+        let taken: Vec<(&str, Receipt)> = topics.iter().map(|topic| &**topic).zip(receipts).collect();
         self.watch.note(taken.iter().copied());
         self.cursors
             .run(async |connection| store::set_relay_cursor(connection, last.id, &taken).await)

@@ -2,8 +2,6 @@
 
 pub(crate) mod market;
 
-use std::collections::HashMap;
-
 use ferrex_bus::Outgoing;
 use ferrex_contracts::Message;
 use ferrex_contracts::engine::{Entry, HoldChange, HoldChangeKind, JournalCommitted, MarketChanged};
@@ -13,6 +11,7 @@ use ferrex_ids::{CommandId, MessageId};
 use ferrex_ledger::{Account, AccountKey, Purpose};
 use ferrex_money::{Amount, AssetId};
 use ferrex_planted::planted;
+use foldhash::HashMap;
 use uuid::{Builder, Uuid};
 use xxhash_rust::xxh3::xxh3_128;
 

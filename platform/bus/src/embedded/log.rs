@@ -95,11 +95,11 @@ pub(super) async fn append(
     partitions: &[i32],
     urgency: Urgency,
 ) -> Result<(), Error> {
-    let topics: Vec<&str> = records.iter().map(|record| record.topic.as_str()).collect();
+    let topics: Vec<&str> = records.iter().map(|record| &*record.topic).collect();
     let keys: Vec<Option<&[u8]>> = records.iter().map(|record| record.key.as_deref()).collect();
     let headers: Vec<String> = records
         .iter()
-        .map(|record| record.headers.to_json().to_string())
+        .map(|record| serde_json::to_string(&record.headers).expect("headers are pairs of text"))
         .collect();
     let bodies: Vec<Option<&[u8]>> = records.iter().map(|record| record.body.as_deref()).collect();
     let statement = match urgency {
@@ -126,30 +126,8 @@ pub(super) async fn append(
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct RecordRow {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    at: Timestamp,
-    key: Option<Vec<u8>>,
-    headers: String,
-    body: Option<Vec<u8>>,
-}
-
-impl RecordRow {
-    fn into_incoming(self) -> Incoming {
-        let headers = serde_json::from_str(&self.headers).map(|value| Headers::from_json(&value));
-        Incoming {
-            partition: Partition::new(&self.topic, self.partition),
-            offset: self.offset,
-            key: self.key.map(Bytes::from),
-            headers: headers.unwrap_or_default(),
-            body: self.body.map(Bytes::from),
-            at: self.at,
-        }
-    }
-}
+/// Place of the position among those asked for, from 1, then offset, time, key, headers and body.
+type RecordRow = (i64, i64, Timestamp, Option<Vec<u8>>, String, Option<Vec<u8>>);
 
 /// The next messages of several partitions, in order within each, at most `limit` of each.
 pub(super) async fn read(
@@ -162,9 +140,10 @@ pub(super) async fn read(
     let from: Vec<i64> = positions.iter().map(|(_, position)| *position).collect();
     // A message is visible only once all before it are, so taking what is there skips nothing.
     let rows: Vec<RecordRow> = sqlx::query_as(
-        "SELECT r.* FROM unnest($1::text[], $2::int4[], $3::int8[]) AS p (topic, partition, position)
+        "SELECT p.place, r.*
+           FROM unnest($1::text[], $2::int4[], $3::int8[]) WITH ORDINALITY AS p (topic, partition, position, place)
          CROSS JOIN LATERAL (
-             SELECT topic, partition, \"offset\", at, key, headers, body FROM record
+             SELECT \"offset\", at, key, headers, body FROM record
              WHERE topic = p.topic AND partition = p.partition AND \"offset\" >= p.position
              ORDER BY \"offset\" LIMIT $4
          ) AS r",
@@ -176,7 +155,20 @@ pub(super) async fn read(
     .fetch_all(connection)
     .await
     .doing("reading the log")?;
-    Ok(rows.into_iter().map(RecordRow::into_incoming).collect())
+    let incoming = |(place, offset, at, key, headers, body): RecordRow| {
+        let place = usize::try_from(place - 1).ok()?;
+        let (partition, _) = positions.get(place)?;
+        let headers: Option<Headers> = serde_json::from_str(&headers).ok();
+        Some(Incoming {
+            partition: partition.clone(),
+            offset,
+            key: key.map(Bytes::from),
+            headers: headers.unwrap_or_default(),
+            body: body.map(Bytes::from),
+            at,
+        })
+    };
+    Ok(rows.into_iter().filter_map(incoming).collect())
 }
 
 /// The offset that the next message of a partition will get.

@@ -23,7 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::transport::{
-    Lag, Load, Partition, Record, Sink, Subscription, Tail, Transport, Urgency, retention_hours,
+    self, Lag, Load, Partition, Record, Sink, Subscription, Tail, Transport, Urgency, retention_hours,
 };
 use crate::{Error, Place, Receipt};
 use wake::Wake;
@@ -143,9 +143,7 @@ impl Transport for Embedded {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        let mut topics: Vec<String> = records.iter().map(|record| record.topic.clone()).collect();
-        topics.sort_unstable();
-        topics.dedup();
+        let topics = transport::topics(records.iter());
         self.ensure_topics(&topics).await?;
         let partitions = records
             .iter()

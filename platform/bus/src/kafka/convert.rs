@@ -21,7 +21,10 @@ pub(super) fn to_kafka(headers: &Headers) -> OwnedHeaders {
     )
 }
 
-/// Copies messages out of the library: all bytes of one into one piece of memory, names of topics once.
+/// As many bytes as the values of a message's headers have on average, or more.
+const HEADER_BYTES: usize = 40;
+
+/// Copies messages out of the library: all bytes of one into one piece of memory if they fit, names of topics once.
 #[derive(Default)]
 pub(super) struct Reader {
     topics: Vec<Arc<str>>,
@@ -39,19 +42,20 @@ impl Reader {
 
     pub fn read(&mut self, message: &BorrowedMessage<'_>) -> Incoming {
         let from = message.headers();
-        let values = || from.into_iter().flat_map(|headers| headers.iter());
-        let value_bytes: usize = values().map(|header| header.value.map_or(0, <[u8]>::len)).sum();
         let (key, body) = (message.key(), message.payload());
-        let mut memory =
-            BytesMut::with_capacity(value_bytes + key.map_or(0, <[u8]>::len) + body.map_or(0, <[u8]>::len));
+        let bytes = key.map_or(0, <[u8]>::len) + body.map_or(0, <[u8]>::len);
+        // Where headers are longer than usual, they get more memory as they come.
+        let usual = HEADER_BYTES * from.map_or(0, rdkafka::message::Headers::count);
+        let mut memory = BytesMut::with_capacity(bytes + usual);
         let mut copy = |bytes: &[u8]| -> Bytes {
             memory.extend_from_slice(bytes);
             memory.split().freeze()
         };
-        let mut headers = Headers::with_capacity(from.map_or(0, rdkafka::message::Headers::count));
-        for header in values() {
-            headers.push(Headers::name(header.key), copy(header.value.unwrap_or_default()));
-        }
+        let headers = from
+            .into_iter()
+            .flat_map(|headers| headers.iter())
+            .map(|header| (Headers::name(header.key), copy(header.value.unwrap_or_default())))
+            .collect();
         let micros = match message.timestamp() {
             KafkaTime::CreateTime(ms) | KafkaTime::LogAppendTime(ms) => ms.saturating_mul(1_000),
             KafkaTime::NotAvailable => 0,

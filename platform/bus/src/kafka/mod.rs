@@ -19,7 +19,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::transport::{Lag, Load, Record, Sink, Subscription, Tail, Transport, Urgency};
+use crate::transport::{self, Lag, Load, Record, Sink, Subscription, Tail, Transport, Urgency};
 use crate::{Error, Place, Receipt};
 use clients::{Clients, OffThread};
 use topics::Topics;
@@ -182,13 +182,7 @@ impl Transport for Kafka {
 
     async fn publish(&self, records: Vec<Record>, urgency: Urgency) -> Result<Vec<Receipt>, Error> {
         // Answers go to topics of their askers, which may not be ours to create.
-        let mut topics: Vec<String> = records
-            .iter()
-            .filter(|record| record.partition.is_none())
-            .map(|record| record.topic.clone())
-            .collect();
-        topics.sort_unstable();
-        topics.dedup();
+        let topics = transport::topics(records.iter().filter(|record| record.partition.is_none()));
         self.topics.ensure(&topics).await?;
         let producer = self.producer(urgency)?;
         let mut futures = Vec::with_capacity(records.len());

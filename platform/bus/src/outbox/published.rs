@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use ferrex_postgres::{SqlResult as _, column_of};
-use sqlx::{Connection as _, PgConnection};
+use sqlx::postgres::PgRow;
+use sqlx::{Connection as _, PgConnection, Row as _};
 
-use super::relay::OutboxRow;
-use crate::{Bus, Error, Place, Receipt, Watch};
+use super::relay::{Columns, OutboxRow};
+use crate::{Bus, Error, Place, Receipt, Watch, ends};
 
 /// The last place in each partition that a broker gave to what came from this outbox.
 pub(super) async fn watch(connection: &mut PgConnection) -> Result<Watch, Error> {
@@ -25,30 +26,32 @@ pub(super) async fn keep(
     rows: &[OutboxRow],
     receipts: &[Receipt],
 ) -> Result<(), Error> {
+    let topics = rows.iter().map(|row| &*row.message.topic);
+    // In one order everywhere.
+    let ends: Vec<_> = ends(topics.zip(receipts.iter().copied())).into_iter().collect();
     sqlx::query(
         "WITH gone AS (DELETE FROM outbox WHERE seq = ANY($1)),
               ends AS (INSERT INTO published_end (topic, partition, last_offset)
-                       SELECT topic, partition, max(last_offset)
-                         FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS r (topic, partition, last_offset)
-                        GROUP BY topic, partition
-                        ORDER BY topic, partition
+                       SELECT * FROM unnest($4::text[], $5::integer[], $6::bigint[])
                        -- One that has gone back stays as it is until its loss is made good.
                        ON CONFLICT (topic, partition)
                        DO UPDATE SET last_offset = greatest(published_end.last_offset, excluded.last_offset))
          INSERT INTO published (first_seq, topics, partitions, ids, message_types, keys, ats, sources, traceparents, bodies)
-         VALUES (($1::bigint[])[1], $2, $3, $5, $6, $7, $8, $9, $10, $11)",
+         VALUES (($1::bigint[])[1], $2, $3, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(column_of(rows, |row| row.seq))
-    .bind(column_of(rows, |row| &*row.topic))
+    .bind(column_of(rows, |row| &*row.message.topic))
     .bind(column_of(receipts, |receipt| receipt.partition))
-    .bind(column_of(receipts, |receipt| receipt.offset))
-    .bind(column_of(rows, |row| row.id))
-    .bind(column_of(rows, |row| &*row.message_type))
-    .bind(column_of(rows, |row| &*row.key))
-    .bind(column_of(rows, |row| row.at))
-    .bind(column_of(rows, |row| &*row.source))
-    .bind(column_of(rows, |row| row.traceparent.as_deref()))
-    .bind(column_of(rows, |row| &*row.body))
+    .bind(column_of(&ends, |((topic, _), _)| *topic))
+    .bind(column_of(&ends, |((_, partition), _)| *partition))
+    .bind(column_of(&ends, |(_, offset)| *offset))
+    .bind(column_of(rows, |row| row.message.id.uuid()))
+    .bind(column_of(rows, |row| &*row.message.message_type))
+    .bind(column_of(rows, |row| &*row.message.key))
+    .bind(column_of(rows, |row| row.message.at))
+    .bind(column_of(rows, |row| &*row.message.source))
+    .bind(column_of(rows, |row| row.message.traceparent.as_deref()))
+    .bind(column_of(rows, |row| &*row.message.body))
     .execute(connection)
     .await
     .doing("moving what is published out of the outbox")?;
@@ -56,11 +59,18 @@ pub(super) async fn keep(
 }
 
 /// A message of a batch, and its place there from 1 on.
-#[derive(sqlx::FromRow)]
 struct Kept {
     place: i64,
-    #[sqlx(flatten)]
     row: OutboxRow,
+}
+
+impl<'r> sqlx::FromRow<'r, PgRow> for Kept {
+    fn from_row(row: &'r PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            place: row.try_get("place")?,
+            row: Columns::from_row(row)?.into(),
+        })
+    }
 }
 
 /// The messages that went to a partition, of the first batch after `first_seq` that has any.
@@ -75,7 +85,7 @@ async fn next(
               WHERE first_seq > $3
                 AND EXISTS (SELECT FROM unnest(topics, partitions) AS m (topic, partition) WHERE m.topic = $1 AND m.partition = $2)
               ORDER BY first_seq LIMIT 1)
-         SELECT b.first_seq AS seq, m.place, m.topic, m.id, m.message_type, m.key, m.at, m.source, m.traceparent, m.body
+         SELECT b.first_seq, m.id, m.topic, m.message_type, m.key, m.at, m.source, m.traceparent, m.body, m.place
            FROM batch b,
                 unnest(b.topics, b.partitions, b.ids, b.message_types, b.keys, b.ats, b.sources, b.traceparents, b.bodies)
                 WITH ORDINALITY AS m (topic, partition, id, message_type, key, at, source, traceparent, body, place)
@@ -106,7 +116,9 @@ pub(super) async fn again(
         let Some(first) = kept.first() else { break };
         first_seq = first.row.seq;
         count += kept.len();
-        let receipts = bus.publish(column_of(&kept, |kept| kept.row.outgoing())).await?;
+        let receipts = bus
+            .publish(column_of(&kept, |kept| kept.row.message.clone()))
+            .await?;
         watch.note(receipts.iter().map(|receipt| (&*place.0, *receipt)));
         ends.extend(receipts.iter().map(|receipt| (receipt.partition, receipt.offset)));
         moved(connection, first_seq, &kept, &receipts).await?;

@@ -136,31 +136,38 @@ async fn lead(connection: &mut PgConnection, schema: &str) -> Result<bool, Error
         .map_err(Error::from)
 }
 
-#[derive(sqlx::FromRow)]
+/// A message and its number.
 pub(super) struct OutboxRow {
     pub(super) seq: i64,
-    pub(super) id: Uuid,
-    pub(super) topic: String,
-    pub(super) message_type: String,
-    pub(super) key: String,
-    pub(super) at: Timestamp,
-    pub(super) source: String,
-    pub(super) traceparent: Option<String>,
-    pub(super) body: Vec<u8>,
+    pub(super) message: Outgoing,
 }
 
-impl OutboxRow {
-    pub(super) fn outgoing(&self) -> Outgoing {
-        Outgoing {
-            id: MessageId::from_uuid(self.id),
-            topic: self.topic.clone(),
-            message_type: self.message_type.clone(),
-            key: self.key.clone(),
-            at: self.at,
-            source: self.source.clone(),
-            traceparent: self.traceparent.clone(),
-            body: self.body.clone(),
-        }
+/// Its columns: number, id, topic, type, key, time, source, trace context and body.
+pub(super) type Columns = (
+    i64,
+    Uuid,
+    String,
+    String,
+    String,
+    Timestamp,
+    String,
+    Option<String>,
+    Vec<u8>,
+);
+
+impl From<Columns> for OutboxRow {
+    fn from((seq, id, topic, message_type, key, at, source, traceparent, body): Columns) -> Self {
+        let message = Outgoing {
+            id: MessageId::from_uuid(id),
+            topic: topic.into(),
+            message_type: message_type.into(),
+            key: key.into(),
+            at,
+            source: source.into(),
+            traceparent: traceparent.map(Into::into),
+            body: body.into(),
+        };
+        Self { seq, message }
     }
 }
 
@@ -174,7 +181,7 @@ struct Stored {
 
 /// The oldest messages that are not among `but`.
 async fn read(connection: &mut PgConnection, but: &[i64]) -> Result<Vec<OutboxRow>, Error> {
-    sqlx::query_as(
+    let rows: Vec<Columns> = sqlx::query_as(
         "SELECT seq, id, topic, message_type, key, at, source, traceparent, body FROM outbox
           WHERE seq <> ALL($1) ORDER BY seq LIMIT $2",
     )
@@ -182,8 +189,8 @@ async fn read(connection: &mut PgConnection, but: &[i64]) -> Result<Vec<OutboxRo
     .bind(i64::from(BATCH))
     .fetch_all(connection)
     .await
-    .doing("reading the outbox")
-    .map_err(Error::from)
+    .doing("reading the outbox")?;
+    Ok(rows.into_iter().map(OutboxRow::from).collect())
 }
 
 /// Takes messages out of the outbox that the broker has, and keeps those that it gave receipts for.
@@ -255,11 +262,14 @@ impl Relay<'_> {
                 Ok(None)
             }
         };
-        let (receipts, ahead) = tokio::join!(self.bus.publish(column_of(&rows, OutboxRow::outgoing)), beside);
+        let (receipts, ahead) = tokio::join!(
+            self.bus.publish(column_of(&rows, |row| row.message.clone())),
+            beside
+        );
         let receipts = receipts?;
         kill::point("outbox.after_publish");
         let count = rows.len() as u64;
-        let topics = rows.iter().map(|row| &*row.topic);
+        let topics = rows.iter().map(|row| &*row.message.topic);
         self.watch.note(topics.zip(receipts.iter().copied()));
         self.stored = Stored { rows, receipts };
         self.ahead = ahead?;

@@ -185,8 +185,9 @@ impl<P: Processor> Member<P> {
 
     fn accept(&mut self, records: Vec<Incoming>) {
         let mut touched = BTreeSet::new();
-        for incoming in records {
-            let partition = incoming.partition.clone();
+        let mut records = records.into_iter().peekable();
+        while let Some(first) = records.next() {
+            let partition = first.partition.clone();
             let last_number = &mut self.last_number;
             let holding = self.holdings.entry(partition.clone()).or_insert_with(|| {
                 *last_number += 1;
@@ -194,21 +195,25 @@ impl<P: Processor> Member<P> {
                     number: *last_number,
                     stop: CancellationToken::new(),
                     unfinished: BTreeSet::new(),
-                    next: incoming.offset,
-                    committed: incoming.offset,
+                    next: first.offset,
+                    committed: first.offset,
                     backlog: VecDeque::new(),
                     batch_in_work: false,
                     lanes: HashMap::new(),
                 }
             });
-            if incoming.offset < holding.next {
-                // The transport went back (a broker that failed over, a position set by hand): it is in work or done.
-                self.subscription.load.remove(incoming.weight());
-                continue;
+            let mut next = Some(first);
+            while let Some(incoming) = next {
+                next = records.next_if(|next| next.partition == partition);
+                if incoming.offset < holding.next {
+                    // The transport went back (a broker that failed over, a position set by hand): it is in work or done.
+                    self.subscription.load.remove(incoming.weight());
+                    continue;
+                }
+                holding.unfinished.insert(incoming.offset);
+                holding.next = incoming.offset + 1;
+                holding.backlog.push_back(incoming);
             }
-            holding.unfinished.insert(incoming.offset);
-            holding.next = incoming.offset + 1;
-            holding.backlog.push_back(incoming);
             touched.insert(partition);
         }
         for partition in touched {

@@ -95,10 +95,10 @@ impl EventProcessor {
         let parent = trace::child(first.traceparent());
         let span = tracing::info_span!(
             "event",
-            message.r#type = first.message_type,
+            message.r#type = &*first.message_type,
             message.id = %first.id,
             messages = deliveries.len(),
-            topic = first.topic,
+            topic = &*first.topic,
             partition = first.partition,
             offset = first.offset,
             trace_id = trace::trace_id(&parent).unwrap_or_default(),
@@ -254,9 +254,9 @@ impl EventProcessor {
         match (&parking, reason) {
             (Parking::Parked(id), Reason::Fault(fault)) => tracing::error!(
                 parked = id,
-                message.r#type = delivery.message_type,
+                message.r#type = &*delivery.message_type,
                 message.id = %delivery.id,
-                topic = delivery.topic,
+                topic = &*delivery.topic,
                 partition = delivery.partition,
                 offset = delivery.offset,
                 attempts = delivery.attempt,
@@ -266,9 +266,9 @@ impl EventProcessor {
             ),
             (Parking::Parked(id), Reason::Behind) => tracing::warn!(
                 parked = id,
-                message.r#type = delivery.message_type,
+                message.r#type = &*delivery.message_type,
                 message.id = %delivery.id,
-                key = delivery.key,
+                key = &*delivery.key,
                 "message parked behind an earlier one of its key"
             ),
             (Parking::AlreadyDone | Parking::NotBlocked, _) => {}
@@ -280,7 +280,7 @@ impl EventProcessor {
         metrics::counter!(
             "ferrex_bus_events_total",
             "group" => self.router.group,
-            "type" => delivery.message_type.clone(),
+            "type" => delivery.message_type.to_string(),
             "outcome" => outcome
         )
         .increment(1);
@@ -322,7 +322,7 @@ impl Processor for EventProcessor {
             Err(Failure::Fault(fault)) => {
                 let (code, reason) = (&*fault.code, fault.chain());
                 tracing::warn!(
-                    message.r#type = first.message_type,
+                    message.r#type = &*first.message_type,
                     count,
                     code,
                     reason,
@@ -336,7 +336,7 @@ impl Processor for EventProcessor {
         metrics::counter!(
             "ferrex_bus_events_total",
             "group" => self.router.group,
-            "type" => first.message_type,
+            "type" => first.message_type.to_string(),
             "outcome" => outcome
         )
         .increment(count);
@@ -426,7 +426,7 @@ impl Processor for EventProcessor {
                 Failure::Fault(fault) => {
                     let pause = pauses.next_pause();
                     tracing::warn!(
-                        message.r#type = delivery.message_type,
+                        message.r#type = &*delivery.message_type,
                         message.id = %delivery.id,
                         attempt = delivery.attempt,
                         code = &*fault.code,

@@ -55,7 +55,7 @@ impl RequestProcessor {
         let parent = trace::child(delivery.traceparent());
         let span = tracing::info_span!(
             "request",
-            message.r#type = delivery.message_type,
+            message.r#type = &*delivery.message_type,
             message.id = %delivery.id,
             trace_id = trace::trace_id(&parent).unwrap_or_default(),
         );
@@ -68,7 +68,7 @@ impl RequestProcessor {
         metrics::counter!(
             "ferrex_bus_requests_total",
             "group" => self.router.group,
-            "type" => delivery.message_type.clone(),
+            "type" => delivery.message_type.to_string(),
             "outcome" => outcome
         )
         .increment(1);
@@ -119,7 +119,7 @@ impl Processor for RequestProcessor {
             && fault.kind == Kind::Internal
         {
             tracing::error!(
-                message.r#type = delivery.message_type,
+                message.r#type = &*delivery.message_type,
                 message.id = %delivery.id,
                 code = &*fault.code,
                 reason = fault.chain(),

@@ -275,7 +275,7 @@ pub async fn write_effect(
 ) -> Result<(), ferrex_fault::Fault> {
     sqlx::query("INSERT INTO effect (message_id, key, number, worker) VALUES ($1, $2, $3, $4)")
         .bind(delivery.id.uuid())
-        .bind(&delivery.key)
+        .bind(&*delivery.key)
         .bind(number)
         .bind(worker)
         .execute(&mut **tx)

@@ -1,4 +1,4 @@
-use ferrex_bus::{Place, Receipt, Watch};
+use ferrex_bus::{Place, Receipt, Watch, ends};
 use ferrex_postgres::column_of;
 use sqlx::{PgConnection, PgExecutor};
 
@@ -22,6 +22,7 @@ pub(crate) async fn set_relay_cursor(
     id: u64,
     taken: &[(&str, Receipt)],
 ) -> Result<(), Error> {
+    let ends: Vec<_> = ends(taken.iter().copied()).into_iter().collect();
     // What is lost of this in a crash is told again.
     sqlx::query(
         "WITH moved AS (
@@ -30,17 +31,14 @@ pub(crate) async fn set_relay_cursor(
               WHERE journal_id < $1
          )
          INSERT INTO told (topic, partition, last_offset)
-         SELECT t.topic, t.partition, max(t.last_offset)
-           FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS t (topic, partition, last_offset)
-          GROUP BY t.topic, t.partition
-          ORDER BY t.topic, t.partition
+         SELECT * FROM unnest($2::text[], $3::integer[], $4::bigint[])
          -- One that has gone back stays as it is until its loss is made good.
          ON CONFLICT (topic, partition) DO UPDATE SET last_offset = greatest(told.last_offset, excluded.last_offset)",
     )
     .bind(id.cast_signed())
-    .bind(column_of(taken, |(topic, _)| *topic))
-    .bind(column_of(taken, |(_, receipt)| receipt.partition))
-    .bind(column_of(taken, |(_, receipt)| receipt.offset))
+    .bind(column_of(&ends, |((topic, _), _)| *topic))
+    .bind(column_of(&ends, |((_, partition), _)| *partition))
+    .bind(column_of(&ends, |(_, offset)| *offset))
     .execute(connection)
     .await
     .map(drop)

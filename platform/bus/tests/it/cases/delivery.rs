@@ -23,9 +23,9 @@ pub async fn an_event_is_delivered_with_its_envelope(world: World) {
     let (delivery, message) = eventually(SOON, || async { seen.lock().unwrap().first().cloned() }).await;
     assert_eq!(message, Happened { number: 7 });
     assert_eq!((delivery.id, delivery.at), (sent.id, sent.at));
-    assert_eq!((delivery.key.as_str(), delivery.source.as_str()), ("k", SERVICE));
+    assert_eq!((&*delivery.key, &*delivery.source), ("k", SERVICE));
     assert_eq!(
-        (delivery.topic.as_str(), delivery.message_type.as_str()),
+        (&*delivery.topic, &*delivery.message_type),
         (Happened::TOPIC, Happened::TYPE)
     );
     assert_eq!((delivery.attempt, delivery.offset), (1, 0));
@@ -98,13 +98,13 @@ pub async fn the_trace_goes_on_in_the_handler(world: World) {
     let router = Router::new("trace").on_event::<Happened, _>(move |_, _, _| {
         let log = Arc::clone(&log);
         Box::pin(async move {
-            *log.lock().unwrap() = trace::current();
+            *log.lock().unwrap() = trace::current().map(String::from);
             Ok(())
         })
     });
     let replica = world.replica(router).await;
     let relay = world.relay().await;
-    let message = trace::scope(PARENT.to_owned(), async { event("k", &Happened { number: 1 }) }).await;
+    let message = trace::scope(PARENT.into(), async { event("k", &Happened { number: 1 }) }).await;
     world.put(&message).await;
     let inside = eventually(SOON, || async { seen.lock().unwrap().clone() }).await;
     assert_eq!(trace::trace_id(&inside), trace::trace_id(PARENT));

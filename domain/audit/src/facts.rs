@@ -142,3 +142,6 @@ pub struct Rights {
     /// Whether the trigger that refuses changes is there and enabled.
     pub guarded: bool,
 }
+
+#[cfg(test)]
+mod tests;

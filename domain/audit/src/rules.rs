@@ -145,3 +145,6 @@ pub(crate) const fn takes_back(reason: i64) -> Option<i64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,12 +82,17 @@ fuzz: ## Runs each fuzz target for a minute (FERREX_FUZZ_SECONDS), beginning wit
 	@scripts/tools.sh build
 	@CARGO_LOCKED="$(CARGO_LOCKED)" scripts/fuzz.sh
 
-# A mutant of `ledger` or `matching` is caught by the tests of `engine`, which play both.
-mutants: ## Changes the kernels line by line and shows which changes no test notices (SHARD=0/12 does a twelfth, in an hour)
+# A mutant of `ledger` or `matching` is caught by the tests of `engine`, which play both; one of the audit by its own alone. The
+# first test that fails ends a mutant's run, which the test harness knows as an unstable option.
+mutants := env -u CARGO_TARGET_DIR -u CARGO_INCREMENTAL RUSTC_BOOTSTRAP=1 FERREX_ORDERS=200000 PROPTEST_CASES=64 PROPTEST_MAX_SHRINK_ITERS=0 \
+  "$${FERREX_TOOLS:-$$HOME/.cache/ferrex/tools}/bin/cargo-mutants" mutants --profile mutants -j 2 --minimum-test-timeout 45 \
+  $(if $(SHARD),--shard $(SHARD) --sharding round-robin)
+fail-fast := -- -- -Z unstable-options --fail-fast
+mutants: ## Changes the kernels line by line and shows which changes no test notices (two hours; SHARD=0/12 does a twelfth)
 	@scripts/tools.sh build mutants
-	FERREX_ORDERS=20000 PROPTEST_CASES=64 env -u CARGO_TARGET_DIR "$${FERREX_TOOLS:-$$HOME/.cache/ferrex/tools}/bin/cargo-mutants" mutants -p ferrex-money -p ferrex-audit -p ferrex-ledger -p ferrex-matching \
-	  -p ferrex-engine-core --test-package ferrex-money,ferrex-audit,ferrex-ledger,ferrex-matching,ferrex-engine-core \
-	  $(if $(SHARD),--shard $(SHARD) --sharding round-robin) --minimum-test-timeout 120 --output $(CARGO_TARGET_DIR)/mutants
+	$(mutants) -p ferrex-audit --test-package ferrex-audit --output $(CARGO_TARGET_DIR)/mutants-audit $(fail-fast)
+	$(mutants) -p ferrex-money -p ferrex-ledger -p ferrex-matching -p ferrex-engine-core \
+	  --test-package ferrex-money,ferrex-ledger,ferrex-matching,ferrex-engine-core --output $(CARGO_TARGET_DIR)/mutants $(fail-fast)
 
 bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised build)
 	@scripts/tools.sh test jdk

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::generator::{PEOPLE, Stream};
 use crate::oracle::{Oracle, Trade};
-use crate::support::{BASE, Desk, OTHER, QUOTE, SIZES, user};
+use crate::support::{BASE, Desk, OTHER, QUOTE, SIZES, orders, user};
 
 /// The trades of the last command, from their two rows each.
 fn trades(desk: &Desk) -> Vec<Trade> {
@@ -138,10 +138,9 @@ fn desk_refusal(desk: &Desk) -> Result<(), u16> {
     }
 }
 
-/// `FERREX_ORDERS` sets the number of commands; by default a million.
 #[test]
 fn the_engine_and_the_oracle_agree_on_random_commands() {
-    let count: u64 = std::env::var("FERREX_ORDERS").map_or(1_000_000, |count| count.parse().unwrap());
+    let count = orders();
     let seeds = count.div_ceil(250_000);
     let mut seen = std::collections::BTreeMap::new();
     for seed in 1..=seeds {

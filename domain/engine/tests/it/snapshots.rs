@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::generator::{Random, Stream};
-use crate::support::{Desk, SIZES};
+use crate::support::{Desk, SIZES, scaled};
 
 /// The row that the desk's last command ended with.
 fn last(desk: &Desk) -> LastRow {
@@ -96,7 +96,7 @@ fn f048_i15_snapshot_and_tail_come_to_the_state_of_the_journal_alone() {
         let mut rows = Vec::new();
         let mut accounts = Vec::new();
         let mut taken: Option<Vec<u8>> = None;
-        for turn in 1..=20_000u64 {
+        for turn in 1..=scaled(20_000) {
             let _ = stream.next(&mut desk);
             rows.extend(desk.batch.rows.iter().cloned());
             accounts.extend(desk.batch.accounts.iter().copied());
@@ -188,7 +188,7 @@ fn h059_a_snapshot_forged_with_its_checksum_is_refused_or_says_what_it_is() {
     let (_, desk, bytes) = played(24, 300);
     let mut random = Random(24);
     let mut refused = std::collections::BTreeMap::new();
-    for _ in 0..40_000 {
+    for _ in 0..scaled(40_000) {
         let mut forged = bytes.clone();
         let end = forged.len() - 32;
         for _ in 0..=random.below(2) {

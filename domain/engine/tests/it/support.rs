@@ -23,6 +23,16 @@ pub const SIZES: Sizes = Sizes {
     ring_bits: 6,
 };
 
+/// How many random commands are played: a million, or `FERREX_ORDERS`.
+pub fn orders() -> u64 {
+    std::env::var("FERREX_ORDERS").map_or(1_000_000, |count| count.parse().unwrap())
+}
+
+/// What `usual` becomes with as many commands as are played.
+pub fn scaled(usual: u64) -> u64 {
+    (usual * orders()).div_ceil(1_000_000)
+}
+
 pub fn user(number: u128) -> Uuid {
     Uuid::from_u128(0x7000 + number)
 }

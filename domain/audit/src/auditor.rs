@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::books::{Books, Held};
 use crate::report::KEPT_MAX;
-use crate::rules::{self, EXPIRE, FEES, MOVE, POST, REFUSED, RESERVE, Side, VOID};
+use crate::rules::{self, DEBT, EXPIRE, FEES, MOVE, POST, REFUSED, RESERVE, Side, VOID};
 use crate::{AccountFact, Finding, Invariant, Projection, Report, Rights, RowFact};
 
 /// Judges facts. Hand over rights and accounts, the projection, every row in the order of ids, and [`Auditor::finish`].
@@ -17,8 +17,8 @@ pub struct Auditor {
     keys: HashSet<(Option<Uuid>, i64, i64)>,
     projection: Option<Projection>,
     last_id: i64,
-    /// The command whose rows are coming, with its fingerprint, until its last row.
-    open_command: Option<(Uuid, i64)>,
+    /// The first row of the command whose rows are coming, until its last row.
+    open_command: Option<RowFact>,
     commands: HashSet<Uuid>,
     effects: HashMap<(Uuid, i64), i64>,
     /// What orders have set aside, by market and number.
@@ -138,7 +138,9 @@ impl Auditor {
                 self.closed(row);
             }
             REFUSED => {
-                if !row.amount.0.is_zero() || row.debit != 0 || row.credit != 0 || row.refusal == 0 {
+                let moves = !row.amount.0.is_zero() || row.debit != 0 || row.credit != 0;
+                let concerns = row.hold.is_some() || row.order.is_some();
+                if moves || concerns || row.refusal == 0 {
                     self.find(
                         Invariant::I06,
                         None,
@@ -167,7 +169,8 @@ impl Auditor {
                 format!("the journal ends with row {last}, the head says {head}"),
             );
         }
-        if let Some((command, _)) = self.open_command {
+        if let Some(first) = self.open_command {
+            let command = first.command;
             self.find(Invariant::I06, None, format!("command {command} has no last row"));
         }
         if let Some(projection) = self.projection.take() {
@@ -198,22 +201,31 @@ impl Auditor {
         self.report
     }
 
-    /// I06: the rows of a command follow each other, end with its last, and come once.
+    /// I06: the rows of a command follow each other, end with its last, and come once. All are about the same; one that
+    /// refuses is alone.
     fn command(&mut self, row: &RowFact) {
         let id = row.id;
-        if let Some((command, fingerprint)) = self.open_command {
-            if (command, fingerprint) != (row.command, row.fingerprint) {
+        if let Some(first) = self.open_command {
+            if (first.command, first.fingerprint) != (row.command, row.fingerprint) {
+                let command = first.command;
                 self.find(
                     Invariant::I06,
                     None,
                     format!("row {id} cuts command {command} short"),
                 );
             }
-            if row.kind == REFUSED {
+            if (first.reason, first.reference) != (row.reason, row.reference) {
                 self.find(
                     Invariant::I06,
                     None,
-                    format!("row {id} refuses a command that has rows"),
+                    format!("row {id} is about something else than its command"),
+                );
+            }
+            if row.kind == REFUSED || first.kind == REFUSED {
+                self.find(
+                    Invariant::I06,
+                    None,
+                    format!("row {id} belongs to a command that is refused and has other rows"),
                 );
             }
         } else {
@@ -230,7 +242,8 @@ impl Auditor {
                 self.effect(row);
             }
         }
-        self.open_command = (!row.last).then_some((row.command, row.fingerprint));
+        let first = self.open_command.unwrap_or(*row);
+        self.open_command = (!row.last).then_some(first);
     }
 
     /// I06: one effect a reference and reason, unless it was taken back.
@@ -283,6 +296,13 @@ impl Auditor {
         if (row.kind == MOVE) != row.hold.is_none() {
             self.find(Invariant::I06, asset, format!("row {id} and its hold do not fit"));
         }
+        if row.order.is_some() {
+            self.find(
+                Invariant::I06,
+                asset,
+                format!("row {id} has an order and is no trade"),
+            );
+        }
         self.not_overdrawn(row, &[row.debit, row.credit]);
     }
 
@@ -315,19 +335,23 @@ impl Auditor {
             );
             return;
         }
-        let purpose = |account| {
-            self.books
-                .accounts
-                .get(account)
-                .map_or(0, |entry| entry.fact.purpose)
-        };
-        let (from, to) = (purpose(&row.debit), purpose(&row.credit));
-        if !rules::may_move(row.reason, from, to) {
-            let reason = row.reason;
+        let fact = |account| self.books.accounts.get(account).map(|entry| entry.fact);
+        let (from, to) = (fact(&row.debit), fact(&row.credit));
+        let purpose = |fact: Option<AccountFact>| fact.map_or(0, |fact| fact.purpose);
+        let owner = |fact: Option<AccountFact>| fact.and_then(|fact| fact.owner);
+        if !rules::may_move(row.reason, purpose(from), purpose(to)) {
+            let (reason, from, to) = (row.reason, purpose(from), purpose(to));
             self.find(
                 Invariant::I03,
                 asset,
                 format!("row {id}: reason {reason} from purpose {from} to {to}"),
+            );
+        }
+        if purpose(to) == DEBT && owner(from).is_some_and(|payer| Some(payer) != owner(to)) {
+            self.find(
+                Invariant::I03,
+                asset,
+                format!("row {id} pays a debt with somebody else's money"),
             );
         }
     }

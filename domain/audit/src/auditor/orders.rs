@@ -17,7 +17,10 @@ impl Auditor {
         };
         match row.kind {
             TRADE => self.trade(row, order),
-            ORDER_PLACED => self.placed(row, order),
+            ORDER_PLACED => {
+                self.placed(row, order);
+                self.sets_aside(row, order);
+            }
             LIFTED | ORDER_ENDED => self.gives_back(row, order),
             ORDER_SET => {
                 let all = RowFact {
@@ -25,10 +28,12 @@ impl Auditor {
                     ..*row
                 };
                 self.gives_back(&all, order);
-                self.placed(row, order);
+                self.sets_aside(row, order);
             }
-            MARKET_CREATED if self.has_fees_accounts(row) => {}
-            MARKET_CREATED => self.find(Invariant::I03, None, format!("row {id} has no fees accounts")),
+            MARKET_CREATED if !self.has_fees_accounts(row) => {
+                self.find(Invariant::I03, None, format!("row {id} has no fees accounts"));
+            }
+            MARKET_CREATED if row.amount.0.is_zero() => {}
             _ if !row.amount.0.is_zero() || row.debit != 0 || row.credit != 0 => {
                 self.find(Invariant::I01, None, format!("row {id} moves something"));
             }
@@ -63,7 +68,30 @@ impl Auditor {
         }
     }
 
+    /// An order is placed once, and who places it gets what it buys.
     fn placed(&mut self, row: &RowFact, order: OrderFact) {
+        let (id, asset) = (row.id, Some(row.asset));
+        if self.set_aside(order).is_some() {
+            self.find(
+                Invariant::I06,
+                asset,
+                format!("row {id} places order {} again", order.order),
+            );
+        }
+        let wallet_of = |account| {
+            let entry = self.books.accounts.get(account)?;
+            entry.fact.owner.filter(|_| entry.fact.purpose == WALLET)
+        };
+        if wallet_of(&row.debit).is_some_and(|owner| wallet_of(&row.credit) != Some(owner)) {
+            self.find(
+                Invariant::I03,
+                asset,
+                format!("row {id} places an order that buys for account {}", row.credit),
+            );
+        }
+    }
+
+    fn sets_aside(&mut self, row: &RowFact, order: OrderFact) {
         let (id, asset) = (row.id, Some(row.asset));
         let wallet = self
             .books
@@ -82,19 +110,14 @@ impl Auditor {
             left: row.amount.0,
             closed: false,
         };
-        let before = self.orders.insert((order.market, order.order), held);
-        if before.is_some_and(|before| !before.left.is_zero()) {
-            self.find(
-                Invariant::I06,
-                asset,
-                format!("row {id} places order {} again", order.order),
-            );
-        }
+        self.orders.insert((order.market, order.order), held);
     }
 
     /// All of what an order has set aside goes back, no more and no less.
     fn gives_back(&mut self, row: &RowFact, order: OrderFact) {
-        let all = self.left(order) == row.amount;
+        let all = self
+            .set_aside(order)
+            .is_some_and(|held| held.left == row.amount.0);
         if !all || !self.take(row, order, row.amount) {
             let (id, asset) = (row.id, Some(row.asset));
             self.find(
@@ -132,7 +155,7 @@ impl Auditor {
             let entry = self.books.accounts.get(&account);
             entry.is_some_and(|entry| self.fees.get(&entry.fact.asset) == Some(&account))
         };
-        is_fees(row.debit) && is_fees(row.credit)
+        is_fees(row.debit) && is_fees(row.credit) && row.debit != row.credit
     }
 
     /// I02 for open orders, at the row that the projection has reached.

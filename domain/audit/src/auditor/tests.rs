@@ -1,5 +1,5 @@
 use super::*;
-use crate::{BalanceFact, HoldFact, Units};
+use crate::{BalanceFact, HoldFact, OrderFact, Units};
 
 mod orders;
 
@@ -324,7 +324,84 @@ fn i06_a_command_that_is_cut_short_is_found() {
         ..story()[0]
     };
     let report = audit_rows(&[begun, refused]);
-    assert_eq!(details(&report), ["row 2 refuses a command that has rows"]);
+    assert_eq!(
+        details(&report),
+        [
+            "row 2 is about something else than its command",
+            "row 2 belongs to a command that is refused and has other rows"
+        ]
+    );
+}
+
+#[test]
+fn i06_money_that_hides_behind_the_first_row_of_its_command_is_found() {
+    let follows = |first: &RowFact, row: RowFact| RowFact {
+        command: first.command,
+        fingerprint: first.fingerprint,
+        ..row
+    };
+    let deposit = row(1, MOVE, 1, ADDRESSES, ALICE, 100);
+    let transfer = RowFact {
+        last: false,
+        ..row(2, MOVE, 3, ALICE, BOB, 30)
+    };
+    let again = RowFact {
+        reference: deposit.reference,
+        ..follows(&transfer, row(3, MOVE, 1, ADDRESSES, ALICE, 100))
+    };
+    let report = audit_rows(&[deposit, transfer, again]);
+    assert_eq!(
+        details(&report),
+        ["row 3 is about something else than its command"]
+    );
+    let other_reason = RowFact {
+        reference: transfer.reference,
+        ..again
+    };
+    assert_eq!(
+        broken(&audit_rows(&[deposit, transfer, other_reason])),
+        [Invariant::I06]
+    );
+    let refused = RowFact {
+        last: false,
+        reason: 1,
+        ..refusal(1)
+    };
+    let moved = RowFact {
+        reference: refused.reference,
+        ..follows(&refused, row(2, MOVE, 1, ADDRESSES, ALICE, 100))
+    };
+    let report = audit_rows(&[refused, moved]);
+    assert_eq!(
+        details(&report),
+        ["row 2 belongs to a command that is refused and has other rows"]
+    );
+}
+
+#[test]
+fn i03_a_debt_that_somebody_else_pays_is_found() {
+    // Alice's deposit is undone when she has spent it: she owes, and what comes next repays it.
+    const ALICES_DEBT: i64 = 6;
+    let accounts = [accounts(), vec![account(ALICES_DEBT, Some(0xa2), 2, 1)]].concat();
+    let report = |payer| {
+        let undone = RowFact {
+            reference: uuid(1),
+            ..row(3, MOVE, 2, ALICES_DEBT, ADDRESSES, 100)
+        };
+        let rows = [
+            row(1, MOVE, 1, ADDRESSES, ALICE, 100),
+            row(2, MOVE, 3, ALICE, BOB, 100),
+            undone,
+            row(4, MOVE, 1, ADDRESSES, ALICE, 40),
+            row(5, MOVE, 1, payer, ALICES_DEBT, 40),
+        ];
+        audit_books(&accounts, &rows, Projection::default(), rows.len())
+    };
+    assert!(report(ALICE).is_clean(), "{}", report(ALICE));
+    assert_eq!(
+        details(&report(BOB)),
+        ["row 5 pays a debt with somebody else's money"]
+    );
 }
 
 #[test]
@@ -333,6 +410,15 @@ fn i06_a_refusal_that_moves_something_is_found() {
     assert_eq!(audit_with(6, |row| row.debit = ALICE), [Invariant::I06]);
     assert_eq!(audit_with(6, |row| row.credit = BOB), [Invariant::I06]);
     assert_eq!(audit_with(6, |row| row.refusal = 0), [Invariant::I06]);
+    assert_eq!(audit_with(6, |row| row.hold = Some(uuid(8))), [Invariant::I06]);
+    let order = OrderFact {
+        market: 1,
+        order: 1,
+        maker: false,
+        fee: units(0),
+    };
+    assert_eq!(audit_with(6, |row| row.order = Some(order)), [Invariant::I06]);
+    assert_eq!(audit_with(1, |row| row.order = Some(order)), [Invariant::I06]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Books with one market: what its rows must be like, and what is found when one of them is not.
 
 use super::*;
+use crate::OpenOrderFact;
 use crate::rules::{LIFTED, MARKET_CREATED, ORDER_ENDED, ORDER_PLACED, ORDER_SET, TIER_SET, TRADE};
-use crate::{OpenOrderFact, OrderFact};
 
 const MARKET_SET: i64 = 13;
 const FEES_SET: i64 = 14;
@@ -375,6 +375,18 @@ fn i03_a_market_without_fees_accounts_is_found() {
 }
 
 #[test]
+fn i03_a_market_with_one_fees_account_or_an_amount_is_found() {
+    assert_eq!(
+        audit_trading_with(CREATED, |row| row.credit = row.debit),
+        [Invariant::I03]
+    );
+    assert_eq!(
+        audit_trading_with(CREATED, |row| row.amount = units(1)),
+        [Invariant::I01]
+    );
+}
+
+#[test]
 fn i03_a_trade_with_the_house_is_found() {
     assert_eq!(
         audit_trading_with(TAKER_PAYS, |row| row.credit = SUSPENSE),
@@ -394,7 +406,7 @@ fn i05_an_order_of_an_account_that_is_no_wallet_of_its_asset_is_found() {
     let of = |account| audit_trading_with(ASK, |row| row.debit = account);
     let all = [Invariant::I05, Invariant::I06];
     assert_eq!(of(BASE_FEES), all);
-    assert_eq!(of(BOB_QUOTE), all);
+    assert_eq!(of(ALICE_QUOTE), all);
     assert_eq!(of(0), all);
 }
 
@@ -449,6 +461,43 @@ fn i06_an_order_that_is_placed_again_is_found() {
         story.rows[BID].order = story.rows[ASK].order;
     });
     assert_eq!(details(&report)[0], "row 12 places order 1 again");
+    let report = audit_story(|story| {
+        let again = RowFact {
+            id: 21,
+            ..of_trader(ORDER_PLACED, 3, BOB_QUOTE, BOB_BASE, 0)
+        };
+        story.rows.push(again);
+    });
+    assert_eq!(details(&report), ["row 21 places order 3 again"]);
+}
+
+#[test]
+fn i03_an_order_that_buys_for_somebody_else_is_found() {
+    for place in [ASK, BID] {
+        for account in [0, 99, BASE_FEES, SUSPENSE] {
+            let broken = audit_trading_with(place, |row| row.credit = account);
+            assert_eq!(broken, [Invariant::I03], "account {account}");
+        }
+    }
+    let report = audit_story(|story| story.rows[ASK].credit = BOB_QUOTE);
+    assert_eq!(
+        details(&report),
+        ["row 8 places an order that buys for account 4"]
+    );
+}
+
+#[test]
+fn i06_what_happens_to_an_order_that_was_never_placed_is_found() {
+    for place in [ASK_LIFTED, ASK_SET, BID_SET, BID_ENDED] {
+        let report = audit_story(|story| {
+            let row = &mut story.rows[place];
+            row.amount = units(0);
+            row.order.as_mut().unwrap().order = 9;
+        });
+        let id = place + 1;
+        let detail = format!("row {id} gives back what order 9 has not");
+        assert!(details(&report).contains(&detail.as_str()), "{report}");
+    }
 }
 
 #[test]

@@ -231,6 +231,13 @@ fn what_the_books_cannot_hold_is_refused_without_a_row() {
         assert_eq!(desk.send(steps), Err(refusal));
     }
     assert!(desk.journal.is_empty());
+    desk.send(vec![deposit(1); 64]).unwrap();
+    desk.send(vec![reserve(1, 9, None)]).unwrap();
+    assert_eq!(
+        desk.send(vec![post(1, 0, Rest::Release)]),
+        Err(Refusal::ZeroAmount)
+    );
+    assert_eq!(desk.wallet(), (64, 9));
 }
 
 #[test]
@@ -242,6 +249,37 @@ fn another_body_under_a_known_id_is_refused() {
     desk.last_id = 0;
     assert_eq!(desk.deposit(10), Ok(()));
     assert_eq!(desk.wallet(), (10, 0));
+    let known = desk.engine.known(CommandId::from_uuid(Uuid::from_u128(1)));
+    let row = &desk.journal.rows[0];
+    assert_eq!(
+        known.map(|known| (known.fingerprint, known.outcome)),
+        Some((row.fingerprint, Outcome::Applied { sequence: row.id }))
+    );
+}
+
+#[test]
+fn numbers_of_reasons_are_read_back_and_others_are_none() {
+    for code in 0..=u16::MAX {
+        let reason = Reason::from_code(code);
+        assert_eq!(reason.is_some(), (1..=13).contains(&code), "{code}");
+        assert!(reason.is_none_or(|reason| reason.code() == code));
+    }
+}
+
+#[test]
+fn an_engine_knows_its_shard_and_whether_a_command_is_whole() {
+    let mut desk = Desk::new();
+    desk.send(vec![deposit(1), deposit(2)]).unwrap();
+    assert_eq!(Engine::new(7).shard(), 7);
+    let mut engine = Engine::new(0);
+    for account in &desk.journal.accounts {
+        engine.replay_account(account).unwrap();
+    }
+    assert!(engine.is_between_commands());
+    engine.replay(&desk.journal.rows[0]).unwrap();
+    assert!(!engine.is_between_commands());
+    engine.replay(&desk.journal.rows[1]).unwrap();
+    assert!(engine.is_between_commands());
 }
 
 #[test]

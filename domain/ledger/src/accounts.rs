@@ -344,7 +344,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::Account;
+    use crate::{Account, Purpose};
 
     fn wallet(user: u128, asset: u32) -> AccountKey {
         AccountKey {
@@ -376,6 +376,31 @@ mod tests {
         }
         assert_eq!(accounts.open(keys[3]), Some(AccountId(1)));
         assert_eq!(numbers(&accounts, first), [1]);
+    }
+
+    #[test]
+    fn an_asset_is_overissued_while_what_came_in_exceeds_128_bits() {
+        let coins = |purpose, asset| AccountKey {
+            account: Account::house(purpose),
+            asset: AssetId(asset),
+        };
+        let mut accounts = Accounts::default();
+        let addresses = accounts.append(coins(Purpose::DepositAddresses, 1), u128::MAX, 0);
+        // What people have is no more coins.
+        accounts.append(wallet(1, 1), u128::MAX, 0);
+        accounts.index().unwrap();
+        let hot = accounts.open(coins(Purpose::HotWallet, 1)).unwrap();
+        let other = accounts.open(coins(Purpose::HotWallet, 2)).unwrap();
+        accounts.set(other, u128::MAX, 0);
+        let overissued = |accounts: &Accounts| [1, 2].map(|asset| accounts.is_overissued(AssetId(asset)));
+        assert_eq!(overissued(&accounts), [false, false]);
+        accounts.set(hot, 1, 0);
+        assert_eq!(overissued(&accounts), [true, false]);
+        accounts.set(addresses, u128::MAX - 1, 0);
+        assert_eq!(overissued(&accounts), [false, false]);
+        accounts.set(hot, u128::MAX, 0);
+        accounts.set(addresses, 0, 0);
+        assert_eq!(overissued(&accounts), [false, false]);
     }
 
     #[test]

@@ -171,6 +171,34 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn each_256_milliseconds_have_a_table_made_as_large_as_the_last_one_is() {
+        let mut window = Window::default();
+        let mut remember = |ms: u128, count: u128| {
+            let outcome = Outcome::Applied { sequence: 1 };
+            for rest in 0..count {
+                let id = CommandId::from_uuid(Uuid::from_u128((ms << 80) + rest));
+                window.remember(
+                    id,
+                    Known {
+                        fingerprint: 1,
+                        outcome,
+                    },
+                );
+            }
+            let tables = window.spans.iter();
+            tables
+                .map(|(span, known)| (*span, known.len(), known.capacity() >= 100))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(remember(512, 100), [(2, 100, true)]);
+        assert_eq!(remember(767, 1), [(2, 101, true)]);
+        assert_eq!(remember(768, 1), [(2, 101, true), (3, 1, true)]);
+        assert_eq!(remember(769, 99), [(2, 101, true), (3, 100, true)]);
+        // One that comes late is no sign of how many will.
+        assert_eq!(remember(0, 1), [(0, 1, false), (2, 101, true), (3, 100, true)]);
+    }
+
     proptest! {
         #[test]
         fn the_window_is_a_map_by_id_that_forgets_its_beginning(

@@ -122,4 +122,27 @@ mod tests {
         index.remove(3);
         assert_eq!(index.find(3), None);
     }
+
+    #[test]
+    fn a_jump_of_any_length_takes_every_order_along() {
+        for jump in 0..12u32 {
+            let mut index = Index::new(2);
+            for number in 1..=8u32 {
+                index.give();
+                index.set(number.into(), 100 + number);
+            }
+            assert_eq!(index.old.len(), 4, "the newest stand in the ring");
+            index.advance_to(u64::from(8 + jump));
+            for number in 1..=8 {
+                assert_eq!(
+                    index.find(number.into()),
+                    Some(100 + number),
+                    "{number} after {jump}"
+                );
+            }
+            for number in 9..=8 + jump {
+                assert_eq!(index.find(number.into()), None, "{number} after {jump}");
+            }
+        }
+    }
 }

@@ -304,6 +304,65 @@ mod tests {
 
     use super::*;
 
+    /// Of each side: its flat levels are where its best prices are, and follow them when these have been elsewhere for a while.
+    #[test]
+    fn the_flat_part_follows_the_best_prices() {
+        for side in [Side::Buy, Side::Sell] {
+            let mut nodes = vec![Node::default(); 1_000];
+            let mut slots = 1..;
+            let mut ladder = Ladder::new(side, 6);
+            let mut push = |ladder: &mut Ladder, price| {
+                ladder.push(&mut nodes, price, slots.next().unwrap());
+            };
+            // 64 levels around the first price.
+            push(&mut ladder, 10_000);
+            let is_flat = |ladder: &Ladder, price| ladder.place(price).is_some();
+            for (price, flat) in [(9_967, false), (9_968, true), (10_031, true), (10_032, false)] {
+                assert_eq!(is_flat(&ladder, price), flat, "{price}");
+            }
+            push(&mut ladder, 10_001);
+            // Two levels would move: so 66 best prices elsewhere are not enough, and the same or worse ones do not count.
+            let better = |n: u64| if side == Side::Buy { 20_000 + n } else { 9_000 - n };
+            let worse = |n: u64| if side == Side::Buy { 5_000 - n } else { 30_000 + n };
+            for n in 1..=66 {
+                push(&mut ladder, better(n));
+                push(&mut ladder, better(n));
+                push(&mut ladder, worse(n));
+            }
+            assert!(is_flat(&ladder, 10_000));
+            push(&mut ladder, better(67));
+            assert!(is_flat(&ladder, better(67)) && !is_flat(&ladder, 10_000));
+            let heads =
+                [10_000, 10_001, better(1), better(67), worse(66)].map(|price| ladder.head(price) != 0);
+            assert_eq!(heads, [true; 5]);
+            // Now 32 levels on the better side are flat, and the count begins anew.
+            let flat = u64::try_from(ladder.flat).unwrap();
+            for n in 0..64 + flat {
+                push(
+                    &mut ladder,
+                    if side == Side::Buy { 40_000 + n } else { 5_000 - n },
+                );
+            }
+            assert!(is_flat(&ladder, better(67)));
+            push(&mut ladder, if side == Side::Buy { 50_000 } else { 1_000 });
+            assert!(!is_flat(&ladder, better(67)));
+        }
+    }
+
+    #[test]
+    fn an_empty_side_begins_where_the_next_price_is() {
+        let mut nodes = vec![Node::default(); 3];
+        let mut ladder = Ladder::new(Side::Buy, 6);
+        ladder.push(&mut nodes, 10_000, 1);
+        ladder.unlink(&mut nodes, 10_000, 1);
+        assert_eq!((ladder.best(), ladder.flat), (0, 0));
+        ladder.push(&mut nodes, 500, 2);
+        assert_eq!((ladder.best(), ladder.base, ladder.flat), (500, 468, 1));
+        ladder.unlink(&mut nodes, 500, 2);
+        ladder.push(&mut nodes, 5, 2);
+        assert_eq!((ladder.best(), ladder.base), (5, 1));
+    }
+
     /// Prices come and go near and far; best and next price are those of a plain set.
     #[test]
     fn best_and_next_are_those_of_a_sorted_set() {

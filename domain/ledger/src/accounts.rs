@@ -68,10 +68,10 @@ impl Row {
     }
 }
 
-/// Numbers of accounts with a hash of each, in the order of where they come to stand in a table that holds all of them; those of
-/// one hash in their own order. Nothing but speed depends on knowing how the table places them.
-fn in_order_of_places(rows: &Pages<Row>, hash: impl Fn(&Row) -> u64) -> Vec<(u64, AccountId)> {
-    let places = (rows.len() * 8 / 7 + 1).next_power_of_two() as u64;
+/// Numbers of accounts with a hash of each, in the order of where they come to stand in a table of so many places; those of
+/// one place in their own order. Nothing but speed depends on knowing how the table places them.
+fn in_order_of_places(rows: &Pages<Row>, places: usize, hash: impl Fn(&Row) -> u64) -> Vec<(u64, AccountId)> {
+    let places = places as u64;
     let mut hashed = Vec::with_capacity(rows.len());
     hashed.extend(rows.iter().map(hash).zip((1..).map(AccountId)));
     hashed.sort_unstable_by_key(|(hash, id)| (hash % places, *id));
@@ -82,7 +82,7 @@ fn in_order_of_places(rows: &Pages<Row>, hash: impl Fn(&Row) -> u64) -> Vec<(u64
 fn index_keys(rows: &Pages<Row>, hash: &RandomState) -> Result<HashTable<AccountId>, AccountId> {
     let key_of = |id: &AccountId| rows[index(*id)].key;
     let mut by_key = HashTable::with_capacity(rows.len());
-    for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key)) {
+    for (hashed, id) in in_order_of_places(rows, by_key.num_buckets(), |row| hash.hash_one(row.key)) {
         let is_it = |other: &AccountId| key_of(other) == key_of(&id);
         match by_key.entry(hashed, is_it, |id| hash.hash_one(key_of(id))) {
             Entry::Occupied(_) => return Err(id),
@@ -99,7 +99,8 @@ fn index_owners(
 ) -> (HashTable<AccountId>, Vec<(AccountId, AccountId)>) {
     let owner_of = |id: &AccountId| rows[index(*id)].key.account.owner;
     let (mut by_owner, mut before) = (HashTable::with_capacity(rows.len()), Vec::new());
-    for (hashed, id) in in_order_of_places(rows, |row| hash.hash_one(row.key.account.owner)) {
+    let owner_hash = |row: &Row| hash.hash_one(row.key.account.owner);
+    for (hashed, id) in in_order_of_places(rows, by_owner.num_buckets(), owner_hash) {
         let is_theirs = |other: &AccountId| owner_of(other) == owner_of(&id);
         match by_owner.entry(hashed, is_theirs, |id| hash.hash_one(owner_of(id))) {
             Entry::Occupied(mut last) => before.push((id, std::mem::replace(last.get_mut(), id))),
@@ -401,6 +402,19 @@ mod tests {
         accounts.set(hot, u128::MAX, 0);
         accounts.set(addresses, 0, 0);
         assert_eq!(overissued(&accounts), [false, false]);
+    }
+
+    #[test]
+    fn accounts_are_put_into_a_table_from_its_one_end_to_the_other() {
+        let (mut rows, hash) = (Pages::default(), RandomState::default());
+        for n in 0..1_000 {
+            rows.push(Row::new(wallet(n, 1), AccountId(0)));
+        }
+        let order = in_order_of_places(&rows, 256, |row| hash.hash_one(row.key));
+        assert!(order.is_sorted_by_key(|(hashed, id)| (hashed % 256, *id)));
+        let mut all: Vec<u32> = order.iter().map(|(_, id)| id.0).collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(1..=1_000));
     }
 
     #[test]

@@ -90,9 +90,11 @@ mutants := env -u CARGO_TARGET_DIR -u CARGO_INCREMENTAL RUSTC_BOOTSTRAP=1 FERREX
 fail-fast := -- -- -Z unstable-options --fail-fast
 mutants: ## Changes the kernels line by line and shows which changes no test notices (two hours; SHARD=0/12 does a twelfth)
 	@scripts/tools.sh build mutants
-	$(mutants) -p ferrex-audit --test-package ferrex-audit --output $(CARGO_TARGET_DIR)/mutants-audit $(fail-fast)
-	$(mutants) -p ferrex-money -p ferrex-ledger -p ferrex-matching -p ferrex-engine-core \
-	  --test-package ferrex-money,ferrex-ledger,ferrex-matching,ferrex-engine-core --output $(CARGO_TARGET_DIR)/mutants $(fail-fast)
+	@code=0; \
+	  $(mutants) -p ferrex-audit --test-package ferrex-audit --output $(CARGO_TARGET_DIR)/mutants-audit $(fail-fast) || code=$$?; \
+	  $(mutants) -p ferrex-money -p ferrex-ledger -p ferrex-matching -p ferrex-engine-core \
+	    --test-package ferrex-money,ferrex-ledger,ferrex-matching,ferrex-engine-core --output $(CARGO_TARGET_DIR)/mutants $(fail-fast) || code=$$?; \
+	  exit $$code
 
 bench: ## Runs the benchmarks that docs/PERFORMANCE.md quotes (an optimised build)
 	@scripts/tools.sh test jdk

@@ -18,6 +18,8 @@ mod accounts;
 mod hold;
 mod ledger;
 mod pages;
+#[cfg(test)]
+mod tests;
 
 pub use account::{Account, AccountId, AccountKey, Normal, Owner, Purpose};
 pub use accounts::FrozenAccounts;

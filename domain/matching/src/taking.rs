@@ -418,3 +418,15 @@ fn placed(order: OrderNo, slot: u32, filled: Lots, left: Lots, end: Option<End>)
         end,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::lots_for;
+
+    #[test]
+    fn a_value_of_more_than_64_bits_buys_as_many_lots_as_can_be_counted() {
+        assert_eq!(lots_for(99, 10), 9);
+        assert_eq!(lots_for((3 << 64) + 3, 4), 3 << 62);
+        assert_eq!(lots_for(3 << 64, 3), u64::MAX);
+    }
+}

@@ -146,6 +146,47 @@ fn the_slot_of_a_removed_order_stays_readable_until_the_next_call() {
 }
 
 #[test]
+fn slots_are_used_again_by_who_decides_and_by_who_replays() {
+    let (mut decided, mut replayed) = (Book::new(SIZES), Book::new(SIZES));
+    for number in 1..=10 {
+        place(&mut decided, &limit(1, Side::Sell, 100, 5));
+        decided.cancel_all(1, &mut Vec::new());
+        replayed.replay_begin();
+        replayed.replay_open(&open(number, 100, 5)).unwrap();
+        replayed.replay_end(OrderNo(number)).unwrap();
+    }
+    for book in [decided, replayed] {
+        assert!(book.orders.nodes.len() <= 3, "{}", book.orders.nodes.len());
+    }
+}
+
+#[test]
+fn stored_numbers_are_read_back_and_others_are_none() {
+    for code in 0..=u8::MAX {
+        let read = [
+            Side::from_code(code).map(Side::code),
+            SelfTrade::from_code(code).map(SelfTrade::code),
+            Tif::from_code(code).map(Tif::code),
+            End::from_code(code).map(End::code),
+        ];
+        let known = [code < 2, code < 4, code < 4, (1..=5).contains(&code)];
+        assert_eq!(read, known.map(|known| known.then_some(code)), "{code}");
+    }
+}
+
+#[test]
+fn a_lifted_order_trades_what_it_is_told_and_no_more() {
+    let mut book = Book::new(SIZES);
+    let order = OrderNo(1);
+    book.replay_open(&open(1, 100, 9)).unwrap();
+    book.replay_lift(order, 7).unwrap();
+    book.replay_fill(order, 4).unwrap();
+    assert_eq!(book.replay_fill(order, 4), Err(Impossible::Lots(order)));
+    let slot = book.replay_fill(order, 3).unwrap();
+    assert_eq!(book.view(slot).left, 0);
+}
+
+#[test]
 fn what_cannot_have_happened_is_not_replayed() {
     let mut book = Book::new(SIZES);
     book.replay_open(&open(3, 100, 5)).unwrap();

@@ -21,14 +21,16 @@ pub struct Receipt {
 /// A partition: topic and number.
 pub type Place = (String, i32);
 
-/// The last place that each partition has given out, of receipts that come with their topics.
-pub fn ends<'t>(taken: impl IntoIterator<Item = (&'t str, Receipt)>) -> BTreeMap<(&'t str, i32), i64> {
+/// The last place that each partition has given out, of receipts that come with their topics: as columns of topics, partitions and
+/// offsets, in one order everywhere, so that two who store them do not wait for each other.
+pub fn ends<'t>(taken: impl IntoIterator<Item = (&'t str, Receipt)>) -> (Vec<&'t str>, Vec<i32>, Vec<i64>) {
     let mut ends = BTreeMap::new();
     for (topic, receipt) in taken {
         let end = ends.entry((topic, receipt.partition)).or_insert(receipt.offset);
         *end = receipt.offset.max(*end);
     }
-    ends
+    let columns = |((topic, partition), offset)| (topic, partition, offset);
+    ends.into_iter().map(columns).collect()
 }
 
 /// How often it is looked whether the broker still has what it took.
@@ -146,8 +148,8 @@ mod tests {
             ("a", receipt(0, 7)),
             ("a", receipt(0, 9)),
         ];
-        let ends: Vec<_> = ends(taken).into_iter().collect();
-        assert_eq!(ends, [(("a", 0), 9), (("a", 1), 0), (("b", 0), 3)]);
+        let columns = (vec!["a", "a", "b"], vec![0, 1, 0], vec![9, 0, 3]);
+        assert_eq!(ends(taken), columns);
     }
 
     #[test]

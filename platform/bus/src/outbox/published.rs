@@ -27,8 +27,7 @@ pub(super) async fn keep(
     receipts: &[Receipt],
 ) -> Result<(), Error> {
     let topics = rows.iter().map(|row| &*row.message.topic);
-    // In one order everywhere.
-    let ends: Vec<_> = ends(topics.zip(receipts.iter().copied())).into_iter().collect();
+    let (of_topic, of_partition, last_offset) = ends(topics.zip(receipts.iter().copied()));
     sqlx::query(
         "WITH gone AS (DELETE FROM outbox WHERE seq = ANY($1)),
               ends AS (INSERT INTO published_end (topic, partition, last_offset)
@@ -42,9 +41,9 @@ pub(super) async fn keep(
     .bind(column_of(rows, |row| row.seq))
     .bind(column_of(rows, |row| &*row.message.topic))
     .bind(column_of(receipts, |receipt| receipt.partition))
-    .bind(column_of(&ends, |((topic, _), _)| *topic))
-    .bind(column_of(&ends, |((_, partition), _)| *partition))
-    .bind(column_of(&ends, |(_, offset)| *offset))
+    .bind(of_topic)
+    .bind(of_partition)
+    .bind(last_offset)
     .bind(column_of(rows, |row| row.message.id.uuid()))
     .bind(column_of(rows, |row| &*row.message.message_type))
     .bind(column_of(rows, |row| &*row.message.key))

@@ -22,7 +22,7 @@ pub(crate) async fn set_relay_cursor(
     id: u64,
     taken: &[(&str, Receipt)],
 ) -> Result<(), Error> {
-    let ends: Vec<_> = ends(taken.iter().copied()).into_iter().collect();
+    let (topics, partitions, offsets) = ends(taken.iter().copied());
     // What is lost of this in a crash is told again.
     sqlx::query(
         "WITH moved AS (
@@ -36,9 +36,9 @@ pub(crate) async fn set_relay_cursor(
          ON CONFLICT (topic, partition) DO UPDATE SET last_offset = greatest(told.last_offset, excluded.last_offset)",
     )
     .bind(id.cast_signed())
-    .bind(column_of(&ends, |((topic, _), _)| *topic))
-    .bind(column_of(&ends, |((_, partition), _)| *partition))
-    .bind(column_of(&ends, |(_, offset)| *offset))
+    .bind(topics)
+    .bind(partitions)
+    .bind(offsets)
     .execute(connection)
     .await
     .map(drop)

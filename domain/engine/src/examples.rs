@@ -6,7 +6,7 @@ use ferrex_money::{Amount, AssetId};
 use ferrex_time::from_micros;
 use uuid::Uuid;
 
-use crate::{Action, Batch, Command, Engine, Outcome, Reason, Refusal, Rest, RowKind, Step};
+use crate::{Action, Batch, Command, Engine, Outcome, Reason, Refusal, ReplayError, Rest, RowKind, Step};
 
 const USER: Uuid = Uuid::from_u128(0xa11ce);
 const EURO: AssetId = AssetId(1);
@@ -267,6 +267,39 @@ fn numbers_of_reasons_are_read_back_and_others_are_none() {
 }
 
 #[test]
+fn numbers_of_kinds_and_refusals_are_read_back() {
+    for code in 0..=u8::MAX {
+        let kind = RowKind::from_code(code);
+        assert_eq!(kind.is_some(), (1..=15).contains(&code), "{code}");
+        assert!(kind.is_none_or(|kind| kind.code() == code));
+    }
+    for refusal in Refusal::ALL {
+        assert_eq!(Refusal::from_code(refusal.code()), Some(refusal));
+    }
+    assert!(Refusal::InsufficientAvailable.is_remembered());
+    assert!(
+        !Refusal::StepCount.is_remembered(),
+        "it holds whatever the state is"
+    );
+}
+
+#[test]
+fn an_outcome_names_the_row_that_answers_for_it() {
+    let mut desk = Desk::new();
+    assert!(desk.journal.is_empty());
+    desk.deposit(1).unwrap();
+    assert!(!desk.journal.is_empty());
+    desk.send(vec![deposit(1), deposit(2)]).unwrap();
+    let applied = desk.engine.known(CommandId::from_uuid(Uuid::from_u128(2)));
+    assert_eq!(applied.map(|known| known.outcome.sequence()), Some(3), "its last");
+    desk.send(vec![reserve(1, 9, None)]).unwrap_err();
+    let refused = desk.engine.known(CommandId::from_uuid(Uuid::from_u128(3)));
+    assert_eq!(refused.map(|known| known.outcome.sequence()), Some(4));
+    desk.journal.clear();
+    assert!(desk.journal.is_empty());
+}
+
+#[test]
 fn an_engine_knows_its_shard_and_whether_a_command_is_whole() {
     let mut desk = Desk::new();
     desk.send(vec![deposit(1), deposit(2)]).unwrap();
@@ -278,8 +311,12 @@ fn an_engine_knows_its_shard_and_whether_a_command_is_whole() {
     assert!(engine.is_between_commands());
     engine.replay(&desk.journal.rows[0]).unwrap();
     assert!(!engine.is_between_commands());
+    assert_eq!(engine.known_count(), 0, "a part of a command is no answer");
     engine.replay(&desk.journal.rows[1]).unwrap();
     assert!(engine.is_between_commands());
+    assert_eq!(engine.known_count(), 1);
+    let stray = Engine::new(7).replay_account(&desk.journal.accounts[0]);
+    assert_eq!(stray, Err(ReplayError::Shard(desk.journal.accounts[0].id)));
 }
 
 #[test]

@@ -268,3 +268,24 @@ impl Market {
         (self.book.view(slot).owner == seat).then_some(slot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::steps;
+
+    #[test]
+    fn an_amount_of_any_size_is_in_whole_steps_or_none() {
+        for big in [1, 1 << 62, 1 << 70, 1 << 120] {
+            assert_eq!(steps(12 * big, 4 * big), Some(3), "{big}");
+            assert_eq!(steps(12 * big + 1, 4 * big), None, "{big}");
+            assert_eq!(steps(0, 4 * big), Some(0), "{big}");
+        }
+        assert_eq!(steps(u128::from(u64::MAX) * 5, 5), Some(u64::MAX));
+        assert_eq!(
+            steps((u128::from(u64::MAX) + 1) * 5, 5),
+            None,
+            "more than 64 bits hold"
+        );
+        assert_eq!(steps(u128::from(u64::MAX) * 5 + 1, 5), None);
+    }
+}

@@ -235,7 +235,6 @@ impl<'a> Desk<'a> {
         let mut part = OrderPart::new(market.id, order);
         part.price = place.limit;
         part.lots = match end {
-            None if waiting => place.lots,
             None => filled + left,
             Some(_) if by_value => filled,
             Some(_) => place.lots,

@@ -27,6 +27,8 @@
 
 mod bytes;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use write::write;

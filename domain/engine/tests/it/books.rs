@@ -344,9 +344,20 @@ fn an_order_is_told_with_all_that_its_command_made_of_it() {
         (told(&desk).filled.units(), told(&desk).end),
         (10, Some(End::Unfilled))
     );
+    // A stop whose price is reached already, which meets an order of its own person and rests with what is left.
+    desk.must(buy(2, 95, 2));
+    let mut stop = limit(user(2), Side::Sell, 92, 5, Tif::Gtc);
+    stop.terms.stop = Some(Amount::new(5 * 100));
+    stop.terms.self_trade = SelfTrade::Decrement;
+    desk.must(place(stop));
+    let report = told(&desk);
+    assert_eq!(
+        (report.end, report.lots, report.waiting, report.filled.units()),
+        (None, 3, false, 0)
+    );
     // A command that places no order tells of none.
     desk.must(buy(1, 80, 1));
-    desk.must(cancel(1, 5));
+    desk.must(cancel(1, 7));
     assert_eq!(OrderReport::read(&desk.batch.rows), None);
     desk.close(3);
 }

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use ferrex_engine_core::{AccountRow, Engine, JournalRow, LastRow, Snapshot};
+use ferrex_engine_core::{
+    AccountRow, Action, Batch, Engine, JournalRow, LastRow, MarketId, MarketView, ReplayError, Restore,
+    Snapshot,
+};
+use ferrex_time::from_micros;
 use sha2::{Digest, Sha256};
 
 use crate::codec;
 use crate::generator::Stream;
-use crate::support::{Desk, SIZES};
+use crate::support::{Desk, SIZES, spec};
 
 /// A released file, or one that is compared. Released ones are written once and never again.
 fn golden(name: &str) -> PathBuf {
@@ -184,4 +188,39 @@ fn i15_the_released_snapshot_is_read_as_it_was() {
         engine.replay(row).unwrap();
     }
     assert_eq!(engine.state_hash(), replayed(&accounts, &rows).state_hash());
+}
+
+#[test]
+fn the_last_market_that_may_be_comes_back_and_none_beyond_it_or_twice() {
+    let (mut engine, mut batch) = (Engine::new(0), Batch::default());
+    let command = Desk::new(SIZES).command(Action::CreateMarket {
+        market: MarketId(MarketId::MAX),
+        spec: spec(),
+    });
+    assert!(engine.apply(&command, &mut batch).is_applied());
+    let made = &batch.rows[0];
+    let replay = |change: &dyn Fn(&mut JournalRow)| {
+        let mut engine = replayed(&batch.accounts, &[]);
+        let mut row = made.clone();
+        change(&mut row);
+        engine.replay(&row).map(|()| engine)
+    };
+    let mut again = replay(&|_| {}).unwrap();
+    let twice = JournalRow {
+        id: made.id + 1,
+        ..made.clone()
+    };
+    assert_eq!(again.replay(&twice), Err(ReplayError::NoMarket(twice.id)));
+    let beyond = MarketId(MarketId::MAX + 1);
+    let refused = replay(&|row| row.order.as_mut().unwrap().market = beyond);
+    assert_eq!(refused.err(), Some(ReplayError::NoMarket(made.id)));
+
+    let view = engine.drain_order_changes().markets.remove(0);
+    let mut restore = Restore::new(0, from_micros(0));
+    let accounts = batch.accounts.iter().map(|account| Ok((*account, 0, 0)));
+    restore.accounts::<ReplayError>(accounts).unwrap();
+    restore.market(&view).unwrap();
+    assert_eq!(restore.market(&view), Err(ReplayError::ProjectedMarket(view.id)));
+    let view = MarketView { id: beyond, ..view };
+    assert_eq!(restore.market(&view), Err(ReplayError::ProjectedMarket(beyond)));
 }

@@ -1,7 +1,7 @@
 //! What a market, its fees and the terms of an order may be.
 
 use ferrex_engine_core::{
-    Action, FeeRate, MarketId, MarketSpec, MarketState, Outcome, Refusal, Side, Sizes, Terms, Tif,
+    Action, FeeRate, MarketId, MarketSpec, MarketState, OrderKind, Outcome, Refusal, Side, Sizes, Terms, Tif,
 };
 use ferrex_ledger::{Account, Purpose};
 use ferrex_money::{Amount, AssetId};
@@ -93,7 +93,28 @@ fn a_market_whose_ticks_and_lots_make_fractions_is_refused() {
         ),
         (
             MarketSpec {
+                per: Amount::ZERO,
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                tick: Amount::ZERO,
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
                 lot: Amount::ZERO,
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                open_orders_max: 0,
                 ..spec()
             },
             Refusal::MarketSpec,
@@ -108,6 +129,13 @@ fn a_market_whose_ticks_and_lots_make_fractions_is_refused() {
         (
             MarketSpec {
                 price_max: Amount::new(7),
+                ..spec()
+            },
+            Refusal::MarketSpec,
+        ),
+        (
+            MarketSpec {
+                price_max: Amount::ZERO,
                 ..spec()
             },
             Refusal::MarketSpec,
@@ -156,7 +184,11 @@ fn a_market_whose_ticks_and_lots_make_fractions_is_refused() {
     for (spec, refusal) in refused {
         assert_eq!(create(spec), Err(refusal), "{spec:?}");
     }
-    create(spec()).unwrap();
+    create(MarketSpec {
+        open_orders_max: 10_000,
+        ..spec()
+    })
+    .unwrap();
     assert_eq!(create(spec()), Err(Refusal::MarketExists));
     for market in [0, MarketId::MAX + 1] {
         let market = MarketId(market);
@@ -215,6 +247,26 @@ fn terms_that_exclude_each_other_are_refused() {
         ..Terms::default()
     };
     assert_eq!(desk.send(order(Tif::Gtc, zero)), Err(Refusal::ZeroAmount));
+}
+
+#[test]
+fn a_buy_for_a_value_is_for_one_lot_of_a_tick_up_to_the_largest_order() {
+    let mut desk = Desk::open(1, 100_000);
+    let buy = |value| {
+        let mut order = limit(user(0), Side::Buy, 1, 1, Tif::Ioc);
+        order.kind = OrderKind::MarketByValue {
+            value: Amount::new(value),
+            protection: Amount::new(5),
+        };
+        place(order)
+    };
+    // 5,000 ticks at most for 100,000 lots at most, 5 units each.
+    let most = 5 * 5_000 * 100_000;
+    assert_eq!(desk.send(buy(most + 5)), Err(Refusal::TooLarge));
+    assert_eq!(desk.send(buy(most)), Err(Refusal::InsufficientAvailable));
+    assert_eq!(desk.send(buy(5)), Err(Refusal::NoLiquidity));
+    assert_eq!(desk.send(buy(4)), Err(Refusal::TooSmall));
+    desk.close(1);
 }
 
 #[test]

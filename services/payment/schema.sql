@@ -8,9 +8,11 @@ CREATE DOMAIN order_kind AS text CHECK ((VALUE = ANY (ARRAY['limit'::text, 'mark
 
 CREATE DOMAIN order_name AS text CHECK (((length(VALUE) >= 1) AND (length(VALUE) <= 64)));
 
+CREATE DOMAIN order_self_trade AS text CHECK ((VALUE = ANY (ARRAY['cancel_newest'::text, 'cancel_oldest'::text, 'cancel_both'::text, 'decrement'::text])));
+
 CREATE DOMAIN order_side AS text CHECK ((VALUE = ANY (ARRAY['buy'::text, 'sell'::text])));
 
-CREATE DOMAIN order_status AS text CHECK ((VALUE = ANY (ARRAY['requested'::text, 'open'::text, 'filled'::text, 'cancelled'::text, 'expired'::text, 'unfilled'::text, 'self_trade'::text, 'refused'::text, 'lapsed'::text])));
+CREATE DOMAIN order_status AS text CHECK ((VALUE = ANY (ARRAY['open'::text, 'filled'::text, 'cancelled'::text, 'expired'::text, 'unfilled'::text, 'self_trade'::text, 'refused'::text, 'lapsed'::text])));
 
 CREATE DOMAIN order_tif AS text CHECK ((VALUE = ANY (ARRAY['gtc'::text, 'ioc'::text, 'fok'::text, 'post_only'::text])));
 
@@ -25,7 +27,6 @@ CREATE TYPE asked_order_entry AS (
     fingerprint     bytea,
     market          integer,
     client_order_id text,
-    command         jsonb,
     side            text,
     kind            text,
     tif             text,
@@ -35,10 +36,13 @@ CREATE TYPE asked_order_entry AS (
     expires_at      timestamp with time zone,
     placed_at       timestamp with time zone,
     stop            numeric,
+    display         numeric,
+    self_trade      text,
     owes_nothing    boolean
 );
 
 CREATE TYPE changed_order_entry AS (
+    user_id      uuid,
     id           uuid,
     price        numeric,
     quantity     numeric,
@@ -102,6 +106,27 @@ CREATE TYPE trade_entry AS (
     sell_order uuid,
     sell_fee   numeric
 );
+
+CREATE TABLE asked_order (
+    user_id         uuid NOT NULL,
+    id              uuid NOT NULL,
+    market          integer NOT NULL,
+    client_order_id payment.order_name,
+    side            payment.order_side NOT NULL,
+    kind            payment.order_kind NOT NULL,
+    tif             payment.order_tif NOT NULL,
+    price           payment.units NOT NULL,
+    quantity        payment.units,
+    value           payment.positive_units,
+    expires_at      timestamp with time zone,
+    placed_at       timestamp with time zone NOT NULL,
+    stop            payment.positive_units,
+    display         payment.positive_units,
+    self_trade      payment.order_self_trade NOT NULL,
+    CONSTRAINT asked_order_pkey PRIMARY KEY (user_id, id)
+);
+COMMENT ON TABLE asked_order IS 'Orders that were asked for and are not decided as far as is known here';
+GRANT DELETE, INSERT, SELECT ON asked_order TO ferrex_payment;
 
 CREATE TABLE asset (
     id                  integer NOT NULL,
@@ -601,7 +626,6 @@ CREATE TABLE placed_order (
     market          integer NOT NULL,
     number          bigint,
     client_order_id payment.order_name,
-    command         jsonb,
     side            payment.order_side NOT NULL,
     kind            payment.order_kind NOT NULL,
     tif             payment.order_tif NOT NULL,
@@ -617,17 +641,16 @@ CREATE TABLE placed_order (
     fee             payment.units NOT NULL DEFAULT 0,
     stop            payment.positive_units,
     waiting         boolean NOT NULL DEFAULT false,
-    CONSTRAINT placed_order_pkey PRIMARY KEY (id),
+    display         payment.positive_units,
+    self_trade      payment.order_self_trade,
+    CONSTRAINT placed_order_pkey PRIMARY KEY (user_id, id),
     CONSTRAINT placed_order_number_unique UNIQUE (market, number),
     CONSTRAINT placed_order_check CHECK (((NOT waiting) OR (stop IS NOT NULL)))
 );
-COMMENT ON TABLE placed_order IS 'Orders: what was asked for, and where it stands by engine.market.v1';
+COMMENT ON TABLE placed_order IS 'Orders that were decided: what was asked for, and where it stands by engine.market.v1';
 CREATE INDEX placed_order_client ON placed_order USING btree (user_id, client_order_id, id DESC) WHERE (client_order_id IS NOT NULL);
-CREATE UNIQUE INDEX placed_order_client_unique ON placed_order USING btree (user_id, client_order_id) WHERE (((status)::text = ANY (ARRAY['requested'::text, 'open'::text])) AND (client_order_id IS NOT NULL));
 CREATE INDEX placed_order_expiring ON placed_order USING btree (expires_at) WHERE (((status)::text = 'open'::text) AND (expires_at IS NOT NULL));
-CREATE INDEX placed_order_open ON placed_order USING btree (user_id, id DESC) WHERE ((status)::text = ANY (ARRAY['requested'::text, 'open'::text]));
-CREATE INDEX placed_order_requested ON placed_order USING btree (user_id, placed_at) WHERE ((status)::text = 'requested'::text);
-CREATE INDEX placed_order_user ON placed_order USING btree (user_id, id DESC);
+CREATE INDEX placed_order_open ON placed_order USING btree (user_id, id DESC) WHERE ((status)::text = 'open'::text);
 CREATE INDEX placed_order_waiting ON placed_order USING btree (market, side, stop) WHERE (((status)::text = 'open'::text) AND waiting);
 GRANT INSERT, SELECT ON placed_order TO ferrex_payment;
 
@@ -682,6 +705,15 @@ CREATE TABLE schema_migration (
 );
 COMMENT ON TABLE schema_migration IS 'Which changes this schema has had, with the checksum of each';
 GRANT SELECT ON schema_migration TO ferrex_payment;
+
+CREATE TABLE taken_order_name (
+    user_id uuid NOT NULL,
+    name    payment.order_name NOT NULL,
+    id      uuid NOT NULL,
+    CONSTRAINT taken_order_name_pkey PRIMARY KEY (user_id, name)
+);
+COMMENT ON TABLE taken_order_name IS 'A person''s own names of those of their orders that are asked for or open';
+GRANT DELETE, INSERT, SELECT ON taken_order_name TO ferrex_payment;
 
 CREATE TABLE trade (
     sequence   bigint NOT NULL,

@@ -174,10 +174,9 @@ impl Ours {
         let begin = Instant::now();
         let mut superuser = self.superuser().await?;
         loop {
-            let waiting: i64 =
-                sqlx::query_scalar("SELECT count(*) FROM payment.placed_order WHERE status = 'requested'")
-                    .fetch_one(&mut superuser)
-                    .await?;
+            let waiting: i64 = sqlx::query_scalar("SELECT count(*) FROM payment.asked_order")
+                .fetch_one(&mut superuser)
+                .await?;
             if waiting == 0 {
                 return Ok(());
             }

@@ -4,7 +4,7 @@
 //! - **Tables** (schema `payment`, see `schema.sql`): `network`, `asset`, `customer`, `revoked_session`, `idempotency`, `wallet`,
 //!   `deposit_address`, `chain_cursor`, `chain_block`, `chain_reorganisation`, `deposit`, `withdrawal`, `outgoing_transaction`,
 //!   `hot_wallet_claim`, `foreign_transaction`, `transfer`, `movement`, `ledger_audit`, `audit_halt`, `deposit_closing`,
-//!   `wallet_release`, `market`, `placed_order`, `trade`, `order_batch`, `daily_volume`, `fee_schedule`, `fee_tier`; the flows' `flow`, `flow_history`, `flow_effect`; the bus's
+//!   `wallet_release`, `market`, `asked_order`, `taken_order_name`, `placed_order`, `trade`, `order_batch`, `daily_volume`, `fee_schedule`, `fee_tier`; the flows' `flow`, `flow_history`, `flow_effect`; the bus's
 //!   `outbox`, `inbox`, `parked`.
 //! - **Topics out**: `payment.deposit.v1`, `payment.transfer.v1`, `payment.withdrawal.v1`. **In**: `payment.requests.v1`, `core.user.v1`,
 //!   `core.session.v1`, `engine.journal.v1`, `engine.market.v1`, `engine.audit.v1`, `cron.tick.v1` (jobs `hold_expiry`, `order_expiry`, `fee_tiers`). It asks `core` (who is meant, second factors)

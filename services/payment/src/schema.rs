@@ -50,6 +50,11 @@ const OWN: MigrationSet = MigrationSet {
             name: "entries",
             sql: include_str!("../migrations/0009_entries.sql"),
         },
+        Migration {
+            version: 10,
+            name: "orders written once",
+            sql: include_str!("../migrations/0010_orders_written_once.sql"),
+        },
     ],
 };
 
@@ -68,8 +73,8 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
         GRANT UPDATE (name, rpc_urls, confirmations, enabled, halted_because, changed_at) ON network TO ferrex_payment;
         GRANT UPDATE (status) ON transfer TO ferrex_payment;
         GRANT UPDATE (state, sequence, fees, last_price) ON market TO ferrex_payment;
-        GRANT UPDATE (number, price, quantity, status, refusal, filled, filled_value, fee,
-            waiting) ON placed_order TO ferrex_payment;
+        GRANT UPDATE (price, quantity, status, filled, filled_value, fee, waiting) ON placed_order TO ferrex_payment;
+        REVOKE UPDATE ON asked_order, taken_order_name FROM ferrex_payment;
         REVOKE DELETE ON daily_volume, fee_tier FROM ferrex_payment;
         GRANT UPDATE (status, waiting_for, is_final) ON withdrawal TO ferrex_payment;
         REVOKE DELETE ON deposit, outgoing_transaction, deposit_address, wallet, chain_cursor FROM ferrex_payment;

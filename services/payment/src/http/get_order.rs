@@ -18,10 +18,8 @@ pub(super) async fn handle(
 ) -> Result<Json<OrderView>, Problem> {
     shown::wait(&payment.context, caller.user).await?;
     let mut open = connection(&payment).await?;
-    let row = store::find(&mut open, id).await?;
-    let row = row
-        .filter(|row| row.user == caller.user && row.refusal.is_none())
-        .ok_or(Error::NotFound)?;
+    let row = store::find(&mut open, caller.user, id).await?;
+    let row = row.filter(|row| row.refusal.is_none()).ok_or(Error::NotFound)?;
     let markets = Markets::read(&mut open).await?;
     let market = markets.get(row.market)?;
     Ok(Json(order(row, market)))

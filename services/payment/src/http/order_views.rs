@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use ferrex_engine_core::{MarketId, SelfTrade};
+use ferrex_engine_core::MarketId;
 use ferrex_ids::OrderId;
 use ferrex_money::Amount;
 use ferrex_time::Timestamp;
@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use crate::market::{self, Market};
-use crate::order::store::OrderRow;
+use crate::order::model::OrderRow;
 
 /// An order. Prices and values are in whole units of the quote asset, quantities of the base asset.
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,7 +74,7 @@ pub(super) struct OrderView {
     /// What happens when it meets an order of yours: `cancel_newest`, `cancel_oldest`, `cancel_both` or `decrement`.
     #[schema(required = false, example = "cancel_newest")]
     #[serde(skip_serializing_if = "Option::is_none")]
-    self_trade: Option<&'static str>,
+    self_trade: Option<String>,
     /// From when on it may expire.
     #[schema(required = false, value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,14 +97,11 @@ impl OrderView {
 /// An order as its owner sees it.
 pub(super) fn order(row: OrderRow, market: &Market) -> OrderView {
     let fee_asset = received(&row.side, market);
-    let terms = row.command.map(|command| command.terms);
     let waits = row.waiting && row.status == "open";
     OrderView {
         stop_price: row.stop.map(|price| market.quote(price)),
-        display_quantity: terms
-            .and_then(|terms| terms.display)
-            .map(|amount| market.base(amount)),
-        self_trade: terms.map(|terms| self_trade(terms.self_trade)),
+        display_quantity: row.display.map(|amount| market.base(amount)),
+        self_trade: row.self_trade,
         id: row.id,
         client_order_id: row.client_order_id,
         market: market.symbol.clone(),
@@ -121,15 +118,6 @@ pub(super) fn order(row: OrderRow, market: &Market) -> OrderView {
         side: row.side,
         expires_at: row.expires_at,
         created_at: row.placed_at,
-    }
-}
-
-const fn self_trade(mode: SelfTrade) -> &'static str {
-    match mode {
-        SelfTrade::CancelNewest => "cancel_newest",
-        SelfTrade::CancelOldest => "cancel_oldest",
-        SelfTrade::CancelBoth => "cancel_both",
-        SelfTrade::Decrement => "decrement",
     }
 }
 

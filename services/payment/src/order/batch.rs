@@ -16,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::change::{amended, amending, amendment, cancelling, not_cancelled};
+use super::model::{NewOrder, OrderRow};
 use super::read::{Asked, Change};
 use super::request::{Decided, decide, may_trade, prepare};
-use super::store::{self, NewOrder, OrderRow};
+use super::store;
 use super::{Error, Placed};
 use crate::idempotency::Bound;
 use crate::market::Market;
@@ -96,12 +97,16 @@ pub async fn run(
         .await?
         .ok_or(Error::NotFound)?;
     drop(open);
-    perform(context, id, &steps, at).await
+    perform(context, (user, id), &steps, at).await
 }
 
-async fn orders(context: &Context, ids: &[OrderId]) -> Result<HashMap<OrderId, OrderRow>, Fault> {
+async fn orders(
+    context: &Context,
+    user: UserId,
+    ids: &[OrderId],
+) -> Result<HashMap<OrderId, OrderRow>, Fault> {
     let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-    let orders = store::find_many(&mut open, ids).await?;
+    let orders = store::find_many(&mut open, user, ids).await?;
     Ok(orders.into_iter().map(|order| (order.id, order)).collect())
 }
 
@@ -152,8 +157,8 @@ async fn take(context: &Context, user: UserId, bound: &Bound<'_>, items: &[Item]
         Item::Cancel(order) | Item::Amend(order, _) => Some(*order),
     };
     let ids: Vec<OrderId> = items.iter().filter_map(named).collect();
-    let mut orders = orders(context, &ids).await?;
-    orders.retain(|_, order| order.user == user && order.refusal.is_none());
+    let mut orders = orders(context, user, &ids).await?;
+    orders.retain(|_, order| order.refusal.is_none());
     let only_cancels = items.iter().all(|item| matches!(item, Item::Cancel(_)));
     if !only_cancels {
         may_trade(context, user).await??;
@@ -227,7 +232,7 @@ async fn ask(
 /// Gives the engine the commands of all steps and tells what is shown of each afterwards.
 async fn perform(
     context: &Context,
-    id: Uuid,
+    (user, id): (UserId, Uuid),
     steps: &[Step],
     at: Timestamp,
 ) -> Result<Vec<Result<Placed, Fault>>, Fault> {
@@ -236,7 +241,7 @@ async fn perform(
         Step::Refused(_) => None,
     };
     let ids: Vec<OrderId> = steps.iter().filter_map(of).collect();
-    let orders_before = orders(context, &ids).await?;
+    let orders_before = orders(context, user, &ids).await?;
     let mut before: Vec<Before<'_>> = Vec::with_capacity(steps.len());
     for step in steps {
         let order = of(step).and_then(|id| orders_before.get(&id));
@@ -264,7 +269,7 @@ async fn perform(
     for (market, sequence) in reached {
         follow(context, market, sequence).await?;
     }
-    let after = orders(context, &ids).await?;
+    let after = orders(context, user, &ids).await?;
     let mut outcomes = Vec::with_capacity(steps.len());
     for ((step, said), before) in steps.iter().zip(said).zip(before) {
         let shown = before.and_then(|(order, market)| Some((after.get(&order.id)?.clone(), market)));
@@ -275,10 +280,10 @@ async fn perform(
                 Ok(Placed::shown(order.cancelled(), market))
             }
             (Step::Cancel(_), Said::Outcome(Outcome::Refused { refusal, .. }), Some((order, market))) => {
-                not_cancelled(context, refusal, order.id, market).await?
+                not_cancelled(context, refusal, (user, order.id), market).await?
             }
             (Step::Amend(..), Said::Outcome(outcome), Some((order, market))) => {
-                amended(context, outcome, order.id, market).await?
+                amended(context, outcome, (user, order.id), market).await?
             }
             (_, _, Some((order, market))) => Ok(Placed::shown(order, market)),
         });

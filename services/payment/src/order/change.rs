@@ -9,9 +9,10 @@ use ferrex_postgres::Error as DbError;
 use ferrex_time::Timestamp;
 use uuid::Uuid;
 
+use super::model::OrderRow;
 use super::read::{self, Change};
 use super::request::{load, may_trade};
-use super::store::{self, OrderRow};
+use super::store;
 use super::{Error, Placed};
 use crate::idempotency::Bound;
 use crate::market::requests::{LOOK_EVERY, SHOWN_WITHIN, follow};
@@ -20,8 +21,8 @@ use crate::{Context, Payment};
 
 /// An order of a person, as far as they may know of it.
 async fn own(context: &Context, user: UserId, id: OrderId) -> Result<(OrderRow, Arc<Market>), Fault> {
-    let (order, market) = load(context, id).await?;
-    if order.user != user || order.refusal.is_some() {
+    let (order, market) = load(context, user, id).await?;
+    if order.refusal.is_some() {
         return Err(Error::NotFound.into());
     }
     Ok((order, market))
@@ -42,10 +43,10 @@ pub async fn cancel(payment: &Payment, user: UserId, id: OrderId) -> Result<Plac
     match context.engine.submit(command).await? {
         Outcome::Applied { sequence } => {
             follow(context, market.id, sequence).await?;
-            let order = load(context, id).await?.0;
+            let order = load(context, user, id).await?.0;
             Ok(Placed::shown(order.cancelled(), market))
         }
-        Outcome::Refused { refusal, .. } => not_cancelled(context, refusal, id, market).await?,
+        Outcome::Refused { refusal, .. } => not_cancelled(context, refusal, (user, id), market).await?,
     }
 }
 
@@ -53,26 +54,26 @@ pub async fn cancel(payment: &Payment, user: UserId, id: OrderId) -> Result<Plac
 pub(super) async fn not_cancelled(
     context: &Context,
     refusal: Refusal,
-    id: OrderId,
+    (user, id): (UserId, OrderId),
     market: Arc<Market>,
 ) -> Result<Result<Placed, Fault>, Fault> {
     if refusal != Refusal::OrderUnknown {
         return Ok(Err(Error::refused(refusal, &market).into()));
     }
     // It was filled or ended otherwise, and the read model is about to say so.
-    let order = ended(context, id).await?;
+    let order = ended(context, user, id).await?;
     Ok(match order.status.as_str() {
         "cancelled" => Ok(Placed::shown(order, market)),
         status => Err(Error::NotOpen(status.to_owned()).into()),
     })
 }
 
-/// An order once the read model knows its end, or as it is known when that takes too long.
-async fn ended(context: &Context, id: OrderId) -> Result<OrderRow, Fault> {
+/// An order once its end is known here, or as it is known when that takes too long.
+async fn ended(context: &Context, user: UserId, id: OrderId) -> Result<OrderRow, Fault> {
     let started = tokio::time::Instant::now();
     loop {
-        let order = load(context, id).await?.0;
-        if order.status != "open" || started.elapsed() >= SHOWN_WITHIN {
+        let order = load(context, user, id).await?.0;
+        if !matches!(order.status.as_str(), "requested" | "open") || started.elapsed() >= SHOWN_WITHIN {
             return Ok(order);
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -172,7 +173,7 @@ pub async fn amend(
     if let Outcome::Applied { sequence } = outcome {
         follow(context, market.id, sequence).await?;
     }
-    amended(context, outcome, id, market).await?
+    amended(context, outcome, (user, id), market).await?
 }
 
 /// Binds a key to the id of a command, or finds the one that another call has just bound it to.
@@ -192,7 +193,7 @@ async fn bind(context: &Context, bound: &Bound<'_>, at: Timestamp) -> Result<Uui
 pub(super) async fn amended(
     context: &Context,
     outcome: Outcome,
-    id: OrderId,
+    (user, id): (UserId, OrderId),
     market: Arc<Market>,
 ) -> Result<Result<Placed, Fault>, Fault> {
     match outcome {
@@ -200,13 +201,13 @@ pub(super) async fn amended(
             refusal: Refusal::OrderUnknown,
             ..
         } => {
-            let status = ended(context, id).await?.status;
+            let status = ended(context, user, id).await?.status;
             Ok(Err(Error::NotOpen(status).into()))
         }
         Outcome::Refused { refusal, .. } if refusal != Refusal::NothingToDo => {
             Ok(Err(Error::refused(refusal, &market).into()))
         }
-        _ => Ok(Ok(Placed::shown(load(context, id).await?.0, market))),
+        _ => Ok(Ok(Placed::shown(load(context, user, id).await?.0, market))),
     }
 }
 

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use ferrex_engine_core::PlaceOrder;
 use ferrex_fault::{Classify as _, Fault, Kind};
 use ferrex_postgres::{Db, Dedicated, Error as DbError, PgU128, SqlResult as _, entry, is_unique_violation};
 use ferrex_time::Timestamp;
-use sqlx::types::Json;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Error;
-use super::store::{NewOrder, tif_word};
+use super::model::{NewOrder, self_trade_word, tif_word};
 use crate::idempotency::Bound;
 
 /// How many orders may wait; more wait in their callers.
@@ -146,7 +144,7 @@ async fn alone(connection: &mut Dedicated, asked: &Asked) -> Result<Taken, Fault
 }
 
 fn is_name_in_use(error: &DbError) -> bool {
-    let broke = |source| is_unique_violation(source, "placed_order_client_unique");
+    let broke = |source| is_unique_violation(source, "taken_order_name_pkey");
     error.driver().is_some_and(broke)
 }
 
@@ -158,7 +156,6 @@ struct Entry<'a> {
     fingerprint: &'a [u8],
     market: i32,
     client_order_id: Option<&'a str>,
-    command: Json<PlaceOrder>,
     side: &'static str,
     kind: &'static str,
     tif: &'static str,
@@ -168,6 +165,8 @@ struct Entry<'a> {
     expires_at: Option<Timestamp>,
     placed_at: Timestamp,
     stop: Option<PgU128>,
+    display: Option<PgU128>,
+    self_trade: &'static str,
     owes_nothing: bool,
 }
 
@@ -183,7 +182,6 @@ impl<'a> Entry<'a> {
             fingerprint: &asked.fingerprint,
             market: order.place.market.0.cast_signed(),
             client_order_id: order.client_order_id.as_deref(),
-            command: Json(order.place),
             side: order.side(),
             kind: order.kind,
             tif: tif_word(order.tif),
@@ -193,6 +191,8 @@ impl<'a> Entry<'a> {
             expires_at: order.place.terms.expires_at,
             placed_at: order.at,
             stop: order.place.terms.stop.map(Into::into),
+            display: order.place.terms.display.map(Into::into),
+            self_trade: self_trade_word(order.place.terms.self_trade),
             owes_nothing: asked.debts == Debts::None,
         }
     }
@@ -206,8 +206,8 @@ async fn write(connection: &mut Dedicated, asked: &[&Asked]) -> Result<Vec<Taken
              SELECT a.*, coalesce(c.frozen, false) AS frozen,
                     NOT a.owes_nothing AND EXISTS (SELECT FROM movement m WHERE m.user_id = a.user_id AND m.owed > 0) AS may_owe
                FROM unnest($1) WITH ORDINALITY
-                    AS a (id, user_id, key, fingerprint, market, client_order_id, command, side, kind, tif, price, quantity,
-                          value, expires_at, placed_at, stop, owes_nothing, place)
+                    AS a (id, user_id, key, fingerprint, market, client_order_id, side, kind, tif, price, quantity, value,
+                          expires_at, placed_at, stop, display, self_trade, owes_nothing, place)
                LEFT JOIN customer c ON c.user_id = a.user_id
          ), bound AS (
              INSERT INTO idempotency (user_id, key, operation, fingerprint, resource, bound_at)
@@ -215,11 +215,15 @@ async fn write(connection: &mut Dedicated, asked: &[&Asked]) -> Result<Vec<Taken
              ON CONFLICT (user_id, key) DO NOTHING
              RETURNING resource
          ), written AS (
-             INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
-                                       expires_at, placed_at, status, stop)
-             SELECT id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
-                    expires_at, placed_at, 'requested', stop
+             INSERT INTO asked_order (user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at,
+                                      placed_at, stop, display, self_trade)
+             SELECT user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at, placed_at, stop,
+                    display, self_trade
                FROM asked JOIN bound ON bound.resource = asked.id ORDER BY place
+         ), named AS (
+             INSERT INTO taken_order_name (user_id, name, id)
+             SELECT user_id, client_order_id, id FROM asked JOIN bound ON bound.resource = asked.id
+              WHERE client_order_id IS NOT NULL ORDER BY user_id, client_order_id
          )
          SELECT asked.frozen, asked.may_owe, bound.resource IS NOT NULL
            FROM asked LEFT JOIN bound ON bound.resource = asked.id ORDER BY asked.place",

@@ -5,6 +5,7 @@ pub mod change;
 mod error;
 pub mod follow;
 pub mod intake;
+pub mod model;
 pub mod read;
 pub mod request;
 pub mod resolve;
@@ -22,7 +23,7 @@ use crate::market::Market;
 #[derive(Clone, Debug)]
 pub struct Placed {
     /// The order.
-    pub order: store::OrderRow,
+    pub order: model::OrderRow,
     /// Where.
     pub market: Arc<Market>,
     /// Whether the engine has taken it.
@@ -31,7 +32,7 @@ pub struct Placed {
 
 impl Placed {
     /// An order that the engine has decided.
-    const fn shown(order: store::OrderRow, market: Arc<Market>) -> Self {
+    const fn shown(order: model::OrderRow, market: Arc<Market>) -> Self {
         Self {
             order,
             market,

@@ -8,7 +8,7 @@ use ferrex_time::Timestamp;
 use serde::Serialize;
 
 use super::Error;
-use super::store::OrderRow;
+use super::model::OrderRow;
 use crate::market::Market;
 
 const CLIENT_ID_CHARS_MAX: usize = 64;

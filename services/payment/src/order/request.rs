@@ -12,8 +12,9 @@ use ferrex_postgres::Error as DbError;
 use ferrex_time::Timestamp;
 
 use super::intake::{Debts, Taken};
+use super::model::{NewOrder, OrderRow};
 use super::read::{self, Asked};
-use super::store::{self, NewOrder, OrderRow, RefusedOrder};
+use super::store::{self, RefusedOrder};
 use super::{Error, Placed};
 use crate::idempotency::Bound;
 use crate::market::Market;
@@ -45,7 +46,7 @@ pub async fn place(payment: &Payment, user: UserId, key: &str, asked: &Asked) ->
     let first = bound.find(&mut open).await??;
     drop(open);
     match first {
-        Some(first) => finish(context, OrderId::from_uuid(first)).await,
+        Some(first) => finish(context, user, OrderId::from_uuid(first)).await,
         None => Err(refused.into()),
     }
 }
@@ -109,7 +110,7 @@ async fn decide_new(context: &Context, order: OrderRow, market: Arc<Market>) -> 
             Ok(Placed::shown(order.reported(&report, market.terms.lot), market))
         }
         // Another call under the same key has had it decided.
-        Decided::Applied(_, None) | Decided::Before => finish(context, order.id).await,
+        Decided::Applied(_, None) | Decided::Before => finish(context, order.user, order.id).await,
         Decided::Unknown(_) => Ok(Placed {
             order,
             market,
@@ -119,12 +120,12 @@ async fn decide_new(context: &Context, order: OrderRow, market: Arc<Market>) -> 
 }
 
 /// Has an order decided, if it is not yet, and waits until it is shown.
-async fn finish(context: &Context, id: OrderId) -> Result<Placed, Fault> {
-    let (mut order, market) = load(context, id).await?;
+async fn finish(context: &Context, user: UserId, id: OrderId) -> Result<Placed, Fault> {
+    let (mut order, market) = load(context, user, id).await?;
     let decided = decide(context, &order, &market).await??;
     if let Decided::Applied(sequence, _) = decided {
         follow(context, market.id, sequence).await?;
-        order = load(context, id).await?.0;
+        order = load(context, user, id).await?.0;
     }
     Ok(Placed {
         order,
@@ -164,20 +165,25 @@ pub(super) async fn decide(
         Outcome::Refused { refusal, .. } => {
             let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
             let refused = RefusedOrder {
+                user: order.user,
                 id: order.id,
                 status: "refused",
                 refusal,
             };
-            store::set_refused(&mut open, &[refused]).await?;
+            store::insert_refused(&mut open, &[refused]).await?;
             Err(Error::refused(refusal, market))
         }
     })
 }
 
-/// An order and its market.
-pub(super) async fn load(context: &Context, id: OrderId) -> Result<(OrderRow, Arc<Market>), Fault> {
+/// One of a person's orders and its market.
+pub(super) async fn load(
+    context: &Context,
+    user: UserId,
+    id: OrderId,
+) -> Result<(OrderRow, Arc<Market>), Fault> {
     let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-    let order = store::find(&mut open, id).await?.ok_or(Error::NotFound)?;
+    let order = store::find(&mut open, user, id).await?.ok_or(Error::NotFound)?;
     drop(open);
     let market = context.markets.get(&context.db, order.market).await?;
     Ok((order, market.ok_or(Error::NotFound)?))
@@ -190,6 +196,6 @@ pub(super) fn command(order: &OrderRow) -> Result<Command, Error> {
         at: order.placed_at,
         reason: Reason::Trading,
         reference: order.id.uuid(),
-        action: Action::PlaceOrder(order.command.ok_or(Error::NotFound)?),
+        action: Action::PlaceOrder(order.place().ok_or(Error::NotFound)?),
     })
 }

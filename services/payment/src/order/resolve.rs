@@ -11,8 +11,9 @@ use ferrex_time::Duration;
 use futures::future::try_join_all;
 
 use super::change::cancelling;
+use super::model::OrderRow;
 use super::request::command;
-use super::store::{self, OrderRow, RefusedOrder};
+use super::store::{self, RefusedOrder};
 use crate::Context;
 
 /// For how long a call, and its client's repeats, have the order to themselves.
@@ -31,7 +32,7 @@ pub async fn run(context: &Context) -> Result<(), Fault> {
         let refused = try_join_all(orders.iter().map(|order| decide(context, order))).await?;
         let refused: Vec<RefusedOrder> = refused.into_iter().flatten().collect();
         let mut open = context.db.pool().acquire().await.map_err(DbError::Connect)?;
-        store::set_refused(&mut open, &refused).await?;
+        store::insert_refused(&mut open, &refused).await?;
         drop(open);
         let Some(last) = orders.last().filter(|_| orders.len() == BATCH) else {
             return Ok(());
@@ -53,9 +54,14 @@ async fn decide(context: &Context, order: &OrderRow) -> Result<Option<RefusedOrd
     } else {
         ("lapsed", Outcome::Refused { sequence: 0, refusal })
     };
-    let id = order.id;
+    let (user, id) = (order.user, order.id);
     Ok(match outcome {
-        Outcome::Refused { refusal, .. } => Some(RefusedOrder { id, status, refusal }),
+        Outcome::Refused { refusal, .. } => Some(RefusedOrder {
+            user,
+            id,
+            status,
+            refusal,
+        }),
         Outcome::Applied { .. } => None,
     })
 }

@@ -2,144 +2,15 @@
 
 use std::collections::HashSet;
 
-use ferrex_contracts::engine::{OrderEnd, Side, Tif};
-use ferrex_engine_core::{self as core, MarketId, OrderReport, PlaceOrder, Refusal};
+use ferrex_engine_core::{MarketId, Refusal};
 use ferrex_ids::{OrderId, UserId};
-use ferrex_money::Amount;
 use ferrex_postgres::{Error as DbError, PgU128, SqlResult as _, column_of};
 use ferrex_time::Timestamp;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-/// An order as it was asked for.
-#[derive(Clone, Debug)]
-pub struct NewOrder {
-    /// Which.
-    pub id: OrderId,
-    /// Whose.
-    pub user: UserId,
-    /// What the engine is asked.
-    pub place: PlaceOrder,
-    /// The person's own name for it.
-    pub client_order_id: Option<String>,
-    /// `limit` or `market`.
-    pub kind: &'static str,
-    /// Limit, or worst price.
-    pub price: Amount,
-    /// How much; none for a buy by value.
-    pub quantity: Option<Amount>,
-    /// For how much to buy.
-    pub value: Option<Amount>,
-    /// What becomes of what does not trade at once.
-    pub tif: Tif,
-    /// When.
-    pub at: Timestamp,
-}
-
-impl NewOrder {
-    /// `buy` or `sell`.
-    pub(super) const fn side(&self) -> &'static str {
-        match self.place.side {
-            core::Side::Buy => "buy",
-            core::Side::Sell => "sell",
-        }
-    }
-
-    /// As it stands before it is decided.
-    pub(super) fn into_row(self) -> OrderRow {
-        OrderRow {
-            side: self.side().to_owned(),
-            id: self.id,
-            user: self.user,
-            market: self.place.market,
-            client_order_id: self.client_order_id,
-            command: Some(self.place),
-            kind: self.kind.to_owned(),
-            tif: tif_word(self.tif).to_owned(),
-            price: self.price,
-            quantity: self.quantity,
-            value: self.value,
-            expires_at: self.place.terms.expires_at,
-            placed_at: self.at,
-            status: "requested".to_owned(),
-            refusal: None,
-            filled: Amount::ZERO,
-            filled_value: Amount::ZERO,
-            fee: Amount::ZERO,
-            stop: self.place.terms.stop,
-            waiting: false,
-        }
-    }
-}
-
-/// An order where it stands.
-#[derive(Clone, Debug)]
-pub struct OrderRow {
-    /// Which.
-    pub id: OrderId,
-    /// Whose.
-    pub user: UserId,
-    /// Where.
-    pub market: MarketId,
-    /// The person's own name for it.
-    pub client_order_id: Option<String>,
-    /// What the engine was asked; none for one that did not come through here.
-    pub command: Option<PlaceOrder>,
-    /// `buy` or `sell`.
-    pub side: String,
-    /// `limit` or `market`.
-    pub kind: String,
-    /// `gtc`, `ioc`, `fok` or `post_only`.
-    pub tif: String,
-    /// Limit, or worst price.
-    pub price: Amount,
-    /// How much; none for a buy by value.
-    pub quantity: Option<Amount>,
-    /// For how much to buy.
-    pub value: Option<Amount>,
-    /// From when on it may expire.
-    pub expires_at: Option<Timestamp>,
-    /// When it was asked for.
-    pub placed_at: Timestamp,
-    /// Where it stands.
-    pub status: String,
-    /// Why it was refused.
-    pub refusal: Option<Refusal>,
-    /// What has traded, of the base asset.
-    pub filled: Amount,
-    /// What that cost or brought, of the quote asset.
-    pub filled_value: Amount,
-    /// The fee, of what is received.
-    pub fee: Amount,
-    /// Of a stop, the last price that triggers it.
-    pub stop: Option<Amount>,
-    /// Whether it is a stop that was not triggered.
-    pub waiting: bool,
-}
-
-impl OrderRow {
-    /// As cancelled: the engine has said so, even if the read model is late.
-    pub(super) fn cancelled(mut self) -> Self {
-        "cancelled".clone_into(&mut self.status);
-        self
-    }
-
-    /// As the engine has answered for it: what the read model is about to show. `lot` is the step of its market's quantities.
-    pub(super) fn reported(mut self, report: &OrderReport, lot: Amount) -> Self {
-        report
-            .end
-            .map_or("open", engine_end_word)
-            .clone_into(&mut self.status);
-        let quantity = lot.units().checked_mul(report.lots.into()).map(Amount::new);
-        self.quantity = self.quantity.and(quantity);
-        self.filled = report.filled;
-        self.filled_value = report.value;
-        self.fee = report.fee;
-        self.waiting = report.waiting;
-        self
-    }
-}
+use super::model::{NewOrder, OrderRow, self_trade_word, tif_word};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -147,7 +18,6 @@ struct Row {
     user_id: Uuid,
     market: i32,
     client_order_id: Option<String>,
-    command: Option<Json<PlaceOrder>>,
     side: String,
     kind: String,
     tif: String,
@@ -162,6 +32,8 @@ struct Row {
     filled_value: PgU128,
     fee: PgU128,
     stop: Option<PgU128>,
+    display: Option<PgU128>,
+    self_trade: Option<String>,
     waiting: bool,
 }
 
@@ -172,7 +44,6 @@ impl From<Row> for OrderRow {
             user: UserId::from_uuid(row.user_id),
             market: MarketId(row.market.cast_unsigned()),
             client_order_id: row.client_order_id,
-            command: row.command.map(|command| command.0),
             side: row.side,
             kind: row.kind,
             tif: row.tif,
@@ -189,44 +60,10 @@ impl From<Row> for OrderRow {
             filled_value: row.filled_value.into(),
             fee: row.fee.into(),
             stop: row.stop.map(Into::into),
+            display: row.display.map(Into::into),
+            self_trade: row.self_trade,
             waiting: row.waiting,
         }
-    }
-}
-
-pub(super) const fn side_word(side: Side) -> &'static str {
-    match side {
-        Side::Buy => "buy",
-        Side::Sell => "sell",
-    }
-}
-
-pub(super) const fn tif_word(tif: Tif) -> &'static str {
-    match tif {
-        Tif::Gtc => "gtc",
-        Tif::Ioc => "ioc",
-        Tif::Fok => "fok",
-        Tif::PostOnly => "post_only",
-    }
-}
-
-pub(super) const fn end_word(end: OrderEnd) -> &'static str {
-    match end {
-        OrderEnd::Filled => "filled",
-        OrderEnd::Cancelled => "cancelled",
-        OrderEnd::Expired => "expired",
-        OrderEnd::Unfilled => "unfilled",
-        OrderEnd::SelfTrade => "self_trade",
-    }
-}
-
-const fn engine_end_word(end: core::End) -> &'static str {
-    match end {
-        core::End::Filled => "filled",
-        core::End::Cancelled => "cancelled",
-        core::End::Expired => "expired",
-        core::End::Unfilled => "unfilled",
-        core::End::SelfTrade => "self_trade",
     }
 }
 
@@ -237,25 +74,31 @@ pub async fn insert_all(tx: &mut PgConnection, orders: &[&NewOrder]) -> Result<H
         return Ok(HashSet::new());
     }
     let written: Vec<Uuid> = sqlx::query_scalar(
-        "INSERT INTO placed_order (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value,
-                                   expires_at, placed_at, status, stop)
-         SELECT o.id, o.user_id, o.market, o.client_order_id, o.command, o.side, o.kind, o.tif, o.price, o.quantity, o.value,
-                o.expires_at, o.placed_at, 'requested', o.stop
-           FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::jsonb[], $6::text[], $7::text[], $8::text[],
-                       $9::numeric[], $10::numeric[], $11::numeric[], $12::timestamptz[], $13::timestamptz[],
-                       $14::numeric[]) WITH ORDINALITY
-                AS o (id, user_id, market, client_order_id, command, side, kind, tif, price, quantity, value, expires_at,
-                      placed_at, stop, place)
-          ORDER BY o.place
-         ON CONFLICT (user_id, client_order_id) WHERE status IN ('requested', 'open') AND client_order_id IS NOT NULL
-         DO NOTHING
+        "WITH asked AS (
+             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                  $8::numeric[], $9::numeric[], $10::numeric[], $11::timestamptz[], $12::timestamptz[],
+                                  $13::numeric[], $14::numeric[], $15::text[]) WITH ORDINALITY
+                      AS a (id, user_id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at,
+                            placed_at, stop, display, self_trade, place)
+         ), named AS (
+             INSERT INTO taken_order_name (user_id, name, id)
+             SELECT user_id, client_order_id, id FROM asked WHERE client_order_id IS NOT NULL
+              ORDER BY user_id, client_order_id, place
+             ON CONFLICT (user_id, name) DO NOTHING
+             RETURNING id
+         )
+         INSERT INTO asked_order (user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at,
+                                  placed_at, stop, display, self_trade)
+         SELECT user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at, placed_at, stop,
+                display, self_trade
+           FROM asked WHERE client_order_id IS NULL OR id IN (SELECT id FROM named)
+          ORDER BY place
          RETURNING id",
     )
     .bind(column_of(orders, |order| order.id.uuid()))
     .bind(column_of(orders, |order| order.user.uuid()))
     .bind(column_of(orders, |order| order.place.market.0.cast_signed()))
     .bind(column_of(orders, |order| order.client_order_id.as_deref()))
-    .bind(column_of(orders, |order| Json(order.place)))
     .bind(column_of(orders, |order| order.side()))
     .bind(column_of(orders, |order| order.kind))
     .bind(column_of(orders, |order| tif_word(order.tif)))
@@ -265,6 +108,8 @@ pub async fn insert_all(tx: &mut PgConnection, orders: &[&NewOrder]) -> Result<H
     .bind(column_of(orders, |order| order.place.terms.expires_at))
     .bind(column_of(orders, |order| order.at))
     .bind(column_of(orders, |order| order.place.terms.stop.map(PgU128::from)))
+    .bind(column_of(orders, |order| order.place.terms.display.map(PgU128::from)))
+    .bind(column_of(orders, |order| self_trade_word(order.place.terms.self_trade)))
     .fetch_all(tx)
     .await
     .doing("writing the orders of a batch")?;
@@ -274,6 +119,8 @@ pub async fn insert_all(tx: &mut PgConnection, orders: &[&NewOrder]) -> Result<H
 /// An order that the engine refused, or that never came to be.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusedOrder {
+    /// Whose.
+    pub user: UserId,
     /// Which.
     pub id: OrderId,
     /// `refused` or `lapsed`.
@@ -283,15 +130,27 @@ pub struct RefusedOrder {
 }
 
 /// Writes what became of orders that were refused, of those that nobody knew of yet.
-pub async fn set_refused(connection: &mut PgConnection, refused: &[RefusedOrder]) -> Result<(), DbError> {
+pub async fn insert_refused(connection: &mut PgConnection, refused: &[RefusedOrder]) -> Result<(), DbError> {
     if refused.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "UPDATE placed_order o SET status = r.status, refusal = r.refusal
-           FROM unnest($1::uuid[], $2::text[], $3::smallint[]) AS r (id, status, refusal)
-          WHERE o.id = r.id AND o.status = 'requested'",
+        "WITH refused AS (
+             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) AS r (user_id, id, status, refusal)
+         ), asked AS (
+             DELETE FROM asked_order a USING refused r WHERE a.user_id = r.user_id AND a.id = r.id
+             RETURNING a.*, r.status, r.refusal
+         ), unnamed AS (
+             DELETE FROM taken_order_name n USING asked a
+              WHERE n.user_id = a.user_id AND n.name = a.client_order_id AND n.id = a.id
+         )
+         INSERT INTO placed_order (user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at,
+                                   placed_at, status, refusal, stop, display, self_trade)
+         SELECT user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at, placed_at, status,
+                refusal, stop, display, self_trade
+           FROM asked",
     )
+    .bind(column_of(refused, |order| order.user.uuid()))
     .bind(column_of(refused, |order| order.id.uuid()))
     .bind(column_of(refused, |order| order.status))
     .bind(column_of(refused, |order| order.refusal.code().cast_signed()))
@@ -301,9 +160,45 @@ pub async fn set_refused(connection: &mut PgConnection, refused: &[RefusedOrder]
     .map(drop)
 }
 
-/// One order.
-pub async fn find(connection: &mut PgConnection, id: OrderId) -> Result<Option<OrderRow>, DbError> {
-    let row: Option<Row> = sqlx::query_as("SELECT * FROM placed_order WHERE id = $1")
+/// The orders that are not decided, as far as is known here, of which a condition holds.
+macro_rules! asked {
+    ($which:literal) => {
+        concat!(
+            "(SELECT id, user_id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at, placed_at,
+                     'requested' AS status, NULL::smallint AS refusal, 0::numeric AS filled, 0::numeric AS filled_value,
+                     0::numeric AS fee, stop, display, self_trade, false AS waiting
+                FROM asked_order WHERE ",
+            $which,
+            ")"
+        )
+    };
+}
+
+/// These and those that are decided, of which one condition more holds.
+macro_rules! orders {
+    ($of_decided:literal, $which:literal) => {
+        concat!(
+            asked!($which),
+            " UNION ALL
+             (SELECT id, user_id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at, placed_at,
+                     status, refusal, filled, filled_value, fee, stop, display, self_trade, waiting
+                FROM placed_order WHERE ",
+            $of_decided,
+            " AND ",
+            $which,
+            ")"
+        )
+    };
+}
+
+/// One of a person's orders.
+pub async fn find(
+    connection: &mut PgConnection,
+    user: UserId,
+    id: OrderId,
+) -> Result<Option<OrderRow>, DbError> {
+    let row: Option<Row> = sqlx::query_as(orders!("true", "user_id = $1 AND id = $2"))
+        .bind(user.uuid())
         .bind(id.uuid())
         .fetch_optional(connection)
         .await
@@ -311,10 +206,15 @@ pub async fn find(connection: &mut PgConnection, id: OrderId) -> Result<Option<O
     Ok(row.map(Into::into))
 }
 
-/// Some orders, in no order.
-pub async fn find_many(connection: &mut PgConnection, ids: &[OrderId]) -> Result<Vec<OrderRow>, DbError> {
+/// Some of a person's orders, in no order.
+pub async fn find_many(
+    connection: &mut PgConnection,
+    user: UserId,
+    ids: &[OrderId],
+) -> Result<Vec<OrderRow>, DbError> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
-    let rows: Vec<Row> = sqlx::query_as("SELECT * FROM placed_order WHERE id = ANY($1)")
+    let rows: Vec<Row> = sqlx::query_as(orders!("true", "user_id = $1 AND id = ANY($2)"))
+        .bind(user.uuid())
         .bind(ids)
         .fetch_all(connection)
         .await
@@ -341,18 +241,24 @@ pub async fn list(
     before: Option<OrderId>,
     limit: i64,
 ) -> Result<Vec<OrderRow>, DbError> {
-    let states = if wanted.only_open {
-        "status IN ('requested', 'open')"
+    macro_rules! page {
+        ($of_decided:literal) => {
+            concat!(
+                orders!(
+                    $of_decided,
+                    "user_id = $1 AND ($2::integer IS NULL OR market = $2) AND ($3::uuid IS NULL OR id < $3)
+                     AND ($5::text IS NULL OR client_order_id = $5) ORDER BY id DESC LIMIT $4"
+                ),
+                " ORDER BY id DESC LIMIT $4"
+            )
+        };
+    }
+    let sql = if wanted.only_open {
+        page!("status = 'open'")
     } else {
-        "status NOT IN ('refused', 'lapsed')"
+        page!("refusal IS NULL")
     };
-    let sql = format!(
-        "SELECT * FROM placed_order
-          WHERE user_id = $1 AND {states} AND ($2::integer IS NULL OR market = $2) AND ($3::uuid IS NULL OR id < $3)
-            AND ($5::text IS NULL OR client_order_id = $5)
-          ORDER BY id DESC LIMIT $4"
-    );
-    let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let rows: Vec<Row> = sqlx::query_as(sql)
         .bind(user.uuid())
         .bind(wanted.market.map(|market| market.0.cast_signed()))
         .bind(before.map(OrderId::uuid))
@@ -372,11 +278,9 @@ pub async fn list_undecided(
     limit: usize,
 ) -> Result<Vec<OrderRow>, DbError> {
     let (after, last) = after.unzip();
-    let rows: Vec<Row> = sqlx::query_as(
-        "SELECT * FROM placed_order
-          WHERE status = 'requested' AND placed_at < $1 AND ($2::timestamptz IS NULL OR (placed_at, id) > ($2, $3))
-          ORDER BY placed_at, id LIMIT $4",
-    )
+    let rows: Vec<Row> = sqlx::query_as(asked!(
+        "placed_at < $1 AND ($2::timestamptz IS NULL OR (placed_at, id) > ($2, $3)) ORDER BY placed_at, id LIMIT $4"
+    ))
     .bind(before)
     .bind(after)
     .bind(last.map(OrderId::uuid))
@@ -394,8 +298,7 @@ pub async fn has_requested(
     (after, upto): (Timestamp, Timestamp),
 ) -> Result<bool, DbError> {
     sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM placed_order
-                         WHERE user_id = $1 AND status = 'requested' AND placed_at > $2 AND placed_at <= $3)",
+        "SELECT EXISTS (SELECT FROM asked_order WHERE user_id = $1 AND placed_at > $2 AND placed_at <= $3)",
     )
     .bind(user.uuid())
     .bind(after)
@@ -430,7 +333,9 @@ pub async fn list_open_markets(
     user: UserId,
 ) -> Result<Vec<MarketId>, DbError> {
     let rows: Vec<i32> = sqlx::query_scalar(
-        "SELECT DISTINCT market FROM placed_order WHERE user_id = $1 AND status IN ('requested', 'open') ORDER BY market",
+        "SELECT market FROM placed_order WHERE user_id = $1 AND status = 'open'
+         UNION
+         SELECT market FROM asked_order WHERE user_id = $1",
     )
     .bind(user.uuid())
     .fetch_all(connection)

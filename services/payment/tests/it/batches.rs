@@ -189,11 +189,13 @@ async fn h046_a_batch_whose_caller_died_goes_on_where_it_stopped() {
         .superuser(&floor.world.db)
         .await;
     let id: ferrex_ids::OrderId = second["id"].as_str().unwrap().parse().unwrap();
-    sqlx::query("UPDATE payment.placed_order SET status = 'requested' WHERE id = $1")
-        .bind(id.uuid())
-        .execute(&mut connection)
-        .await
-        .unwrap();
+    let asked: ferrex_time::Timestamp =
+        sqlx::query_scalar("DELETE FROM payment.placed_order WHERE id = $1 RETURNING placed_at")
+            .bind(id.uuid())
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+    floor.write_unasked(anna, &[id.uuid()], "sell", 101, asked).await;
     let (status, again) = floor
         .world
         .call_with(anna, "POST", "/v1/orders/batch", Some(items), Some("first"))

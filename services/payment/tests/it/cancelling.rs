@@ -2,13 +2,12 @@
 //! chance.
 
 use axum::http::StatusCode;
-use ferrex_testkit::{Postgres, eventually};
+use ferrex_testkit::eventually;
 use serde_json::Value;
-use sqlx::PgConnection;
 
 use crate::parts::Person;
 use crate::withdrawals::{PAYEE, paid, rich, settle};
-use crate::world::{SOON, World};
+use crate::world::{SOON, World, let_go};
 
 /// As many of the last kind of round as make both outcomes likely.
 const ROUNDS: u64 = 16;
@@ -17,18 +16,6 @@ async fn cancel(world: &World, anna: Person, id: &str) -> (StatusCode, Value) {
     world
         .call(anna, "POST", &format!("/v1/withdrawals/{id}/cancel"), None)
         .await
-}
-
-/// Locks a row from outside, until the connection is used to commit.
-async fn hold(world: &World, sql: &'static str) -> PgConnection {
-    let mut connection = Postgres::shared().await.superuser(&world.db).await;
-    sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
-    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    connection
-}
-
-async fn let_go(mut connection: PgConnection) {
-    sqlx::raw_sql("COMMIT").execute(&mut connection).await.unwrap();
 }
 
 /// Waits until somebody waits for a lock with a statement like this.
@@ -53,7 +40,7 @@ async fn h033_f044_of_a_cancel_and_the_signer_exactly_one_wins() {
     let mut settled = 1;
 
     // The signer works: too late.
-    let wallet = hold(&world, "SELECT FROM signer.wallet FOR UPDATE").await;
+    let wallet = world.hold("SELECT FROM signer.wallet FOR UPDATE").await;
     let late = world.withdraw(anna, PAYEE, "1").await;
     until_blocked(&world, "SELECT next_nonce FROM wallet").await;
     let (status, answer) = cancel(&world, anna, &late).await;
@@ -69,7 +56,7 @@ async fn h033_f044_of_a_cancel_and_the_signer_exactly_one_wins() {
     settled += 1;
 
     // Everything is checked, the signer is not asked yet: in time.
-    let network = hold(&world, NETWORK).await;
+    let network = world.hold(NETWORK).await;
     let early = world.withdraw(anna, PAYEE, "1").await;
     until_blocked(&world, AT_NETWORK).await;
     let (status, answer) = cancel(&world, anna, &early).await;
@@ -80,7 +67,7 @@ async fn h033_f044_of_a_cancel_and_the_signer_exactly_one_wins() {
     // Both at once: whoever has the withdrawal's row first.
     let mut cancelled = 1;
     for _ in 0..ROUNDS {
-        let network = hold(&world, NETWORK).await;
+        let network = world.hold(NETWORK).await;
         let id = world.withdraw(anna, PAYEE, "0.1").await;
         until_blocked(&world, AT_NETWORK).await;
         let ((), (status, answer)) = tokio::join!(let_go(network), cancel(&world, anna, &id));

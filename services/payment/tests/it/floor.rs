@@ -8,6 +8,9 @@ use ferrex_engine_core::{Action, Command, Reason, Step};
 use ferrex_ids::{CommandId, uuid_at};
 use ferrex_ledger::{Account, Purpose};
 use ferrex_money::{Amount, AssetId};
+use ferrex_postgres::PgU128;
+use ferrex_testkit::Postgres;
+use ferrex_time::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -153,6 +156,32 @@ impl Floor {
             (status, Some(code), field),
             "{body}: {problem}"
         );
+    }
+
+    /// Writes limit orders for one coin that the engine is not asked for, as if who wrote them had died in between. The price is in
+    /// dollars.
+    pub async fn write_unasked(
+        &self,
+        person: Person,
+        orders: &[Uuid],
+        side: &str,
+        price: u128,
+        at: Timestamp,
+    ) {
+        let mut connection = Postgres::shared().await.superuser(&self.world.db).await;
+        sqlx::query(
+            "INSERT INTO payment.asked_order (user_id, id, market, side, kind, tif, price, quantity, placed_at, self_trade)
+             SELECT $1, id, 1, $3, 'limit', 'gtc', $4, $5, $6, 'cancel_newest' FROM unnest($2::uuid[]) AS id",
+        )
+        .bind(person.id.uuid())
+        .bind(orders)
+        .bind(side)
+        .bind(PgU128(price * DOLLAR))
+        .bind(PgU128(ETHER))
+        .bind(at)
+        .execute(&mut connection)
+        .await
+        .unwrap();
     }
 
     pub async fn cancel(&self, person: Person, order: &Value) -> (StatusCode, Value) {

@@ -290,9 +290,12 @@ async fn prepare(connection: &mut PgConnection, events: &[MarketChanged]) {
             if let MarketChange::Placed { owner, stop, .. } = change {
                 // Its price is one that no event tells.
                 sqlx::query(
-                    "INSERT INTO payment.placed_order (id, user_id, market, client_order_id, side, kind, tif, price, quantity,
-                                                       placed_at, status, stop)
-                     VALUES ($1, $2, $3, $1::text, 'buy', 'limit', 'gtc', 1, 999999, now(), 'requested', $4)",
+                    "WITH named AS (
+                         INSERT INTO payment.taken_order_name (user_id, name, id) VALUES ($2, $1::text, $1)
+                     )
+                     INSERT INTO payment.asked_order (user_id, id, market, client_order_id, side, kind, tif, price,
+                                                      quantity, placed_at, stop, self_trade)
+                     VALUES ($2, $1, $3, $1::text, 'buy', 'limit', 'gtc', 1, 999999, now(), $4, 'cancel_newest')",
                 )
                 .bind(event.command.uuid())
                 .bind(owner)
@@ -315,6 +318,11 @@ async fn tables(connection: &mut PgConnection) -> Tables {
         (
             "placed_order",
             "SELECT to_jsonb(t) FROM placed_order t ORDER BY id",
+        ),
+        ("asked_order", "SELECT to_jsonb(t) FROM asked_order t"),
+        (
+            "taken_order_name",
+            "SELECT to_jsonb(t) FROM taken_order_name t ORDER BY user_id, name",
         ),
         (
             "trade",
@@ -377,6 +385,19 @@ fn tells_of_everything(seed: u64, tables: &Tables) {
     orders("asked for here and amended", &|row| {
         row["client_order_id"].is_string() && row["price"] != 1
     });
+    assert_eq!(tables["asked_order"], [Value::Null; 0], "all were placed");
+    let is_open = |row: &&Value| row["status"] == "open" && row["client_order_id"].is_string();
+    let open: BTreeSet<String> = (tables["placed_order"].iter().filter(is_open))
+        .map(|row| row["client_order_id"].to_string())
+        .collect();
+    let named = tables["taken_order_name"]
+        .iter()
+        .map(|row| row["name"].to_string());
+    assert_eq!(
+        named.collect::<BTreeSet<_>>(),
+        open,
+        "a name is kept until its order ends"
+    );
     let days = tables["daily_volume"].iter().map(|row| row["day"].to_string());
     assert!(days.collect::<BTreeSet<_>>().len() > 5, "seed {seed}");
     assert!(

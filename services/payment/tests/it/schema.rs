@@ -1,5 +1,7 @@
+use ferrex_postgres::{MigrationSet, SchemaSpec};
 use ferrex_testkit::Postgres;
 use secrecy::SecretString;
+use sqlx::{Connection as _, PgConnection};
 
 #[tokio::test]
 async fn the_migrations_make_what_schema_sql_says() {
@@ -16,7 +18,6 @@ async fn the_migrations_make_what_schema_sql_says() {
 
 #[tokio::test]
 async fn i10_f024_no_role_may_change_what_an_asset_is_or_what_happened() {
-    use sqlx::{Connection as _, PgConnection};
     let db = Postgres::shared().await.fresh_database().await;
     let password = SecretString::from("test");
     ferrex_postgres::provision(&db.admin_url, &ferrex_payment::SCHEMA, &password)
@@ -46,4 +47,61 @@ async fn i10_f024_no_role_may_change_what_an_asset_is_or_what_happened() {
             .and_then(|error| error.code().map(std::borrow::Cow::into_owned));
         assert_eq!(code.as_deref(), Some("42501"), "{statement}: {refused}");
     }
+}
+
+/// The schema as it was before a migration of its own set.
+fn before(version: i64) -> SchemaSpec {
+    let (own, others) = ferrex_payment::SCHEMA.sets.split_last().unwrap();
+    let count = own
+        .migrations
+        .iter()
+        .take_while(|migration| migration.version < version);
+    let earlier: &MigrationSet = Box::leak(Box::new(MigrationSet {
+        name: own.name,
+        migrations: &own.migrations[..count.count()],
+    }));
+    SchemaSpec {
+        sets: Box::leak([others, &[earlier][..]].concat().into_boxed_slice()),
+        after_grants: "",
+        ..ferrex_payment::SCHEMA
+    }
+}
+
+#[tokio::test]
+async fn orders_of_before_they_were_written_once_stay_what_they_are() {
+    let db = Postgres::shared().await.fresh_database().await;
+    let password = SecretString::from("test");
+    let provision = async |spec| {
+        ferrex_postgres::provision(&db.admin_url, &spec, &password)
+            .await
+            .unwrap()
+    };
+    provision(before(10)).await;
+    let mut connection = PgConnection::connect(&db.admin_url).await.unwrap();
+    // One that is asked for, one that is open, one that has ended.
+    sqlx::raw_sql(
+        r#"INSERT INTO payment.placed_order (id, user_id, market, number, client_order_id, command, side, kind, tif, price, quantity,
+                                             placed_at, status)
+           SELECT gen_random_uuid(), gen_random_uuid(), 1, number, name,
+                  '{"terms": {"display": "7", "self_trade": "decrement"}}', 'buy', 'limit', 'gtc', 2, 9, now(), status
+             FROM (VALUES (NULL, 'a', 'requested'), (1, 'b', 'open'), (2, 'c', 'filled')) AS o (number, name, status)"#,
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    provision(ferrex_payment::SCHEMA).await;
+    let mut rows = async |sql: &'static str| -> Vec<String> {
+        sqlx::query_scalar(sql).fetch_all(&mut connection).await.unwrap()
+    };
+    let asked = "SELECT concat_ws(' ', client_order_id, price, quantity, display, self_trade) FROM payment.asked_order";
+    assert_eq!(rows(asked).await, ["a 2 9 7 decrement"]);
+    let placed = "SELECT concat_ws(' ', client_order_id, number, display, self_trade, status) FROM payment.placed_order ORDER BY 1";
+    assert_eq!(
+        rows(placed).await,
+        ["b 1 7 decrement open", "c 2 7 decrement filled"]
+    );
+    assert_eq!(
+        rows("SELECT name::text FROM payment.taken_order_name ORDER BY 1").await,
+        ["a", "b"]
+    );
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::floor::{ETHER, Floor, limit};
-use crate::world::SOON;
+use crate::world::{SOON, let_go};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_people_trade_and_every_unit_is_explained() {
@@ -310,24 +310,11 @@ async fn h046_an_order_that_nobody_finished_is_given_up_and_one_whose_time_is_ov
     assert_eq!(status, StatusCode::CREATED, "{expiring}");
     let placed = floor.place(ben, "buy", "1000", "1").await;
     // As if who placed them had died before the engine was asked; more than are decided together.
-    let mut connection = ferrex_testkit::Postgres::shared()
-        .await
-        .superuser(&floor.world.db)
-        .await;
     let lost: Vec<Uuid> = (0..450)
         .map(|_| ferrex_ids::OrderId::new_at(floor.world.clock.unix_ms()).uuid())
         .collect();
-    sqlx::query(
-        "INSERT INTO payment.placed_order (id, user_id, market, command, side, kind, tif, price, quantity, placed_at, status)
-         SELECT lost, user_id, market, jsonb_set(command, '{terms,client}', to_jsonb(lost::text)), side, kind, tif, price, quantity,
-                placed_at - interval '1 hour', 'requested'
-           FROM payment.placed_order, unnest($1::uuid[]) AS lost WHERE user_id = $2",
-    )
-    .bind(&lost)
-    .bind(ben.id.uuid())
-    .execute(&mut connection)
-    .await
-    .unwrap();
+    let asked = floor.world.clock.now() - ferrex_time::Duration::hours(1);
+    floor.write_unasked(ben, &lost, "buy", 1_000, asked).await;
     let path = format!("/v1/orders/{}", expiring["id"].as_str().unwrap());
     eventually(SOON, async || {
         floor.tick("order_expiry").await;
@@ -350,5 +337,34 @@ async fn h046_an_order_that_nobody_finished_is_given_up_and_one_whose_time_is_ov
     let open = floor.world.get(ben, "/v1/orders").await;
     assert_eq!(open["items"].as_array().unwrap().len(), 1);
     assert_eq!(open["items"][0]["id"], placed["id"]);
+    floor.world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_of_an_order_that_is_filled_and_not_shown_yet_tells_its_end() {
+    let floor = Floor::open().await;
+    let (anna, ben) = (floor.anna, floor.ben);
+    floor.place(anna, "sell", "2000", "1").await;
+    // Nothing more is shown of the market.
+    let market = floor.world.hold("SELECT FROM payment.market FOR UPDATE").await;
+    let (status, buy) = floor.post(ben, limit("buy", "2000", "1"), "buy").await;
+    assert_eq!(
+        (status, &buy["status"]),
+        (StatusCode::CREATED, &json!("filled")),
+        "{buy}"
+    );
+    let refused = "SELECT count(*) FROM engine.journal WHERE kind = 6";
+    let ((status, problem), ()) = tokio::join!(floor.cancel(ben, &buy), async {
+        eventually(SOON, async || floor.world.count(refused).await == 1).await;
+        let_go(market).await;
+    });
+    assert_eq!(
+        (status, &problem["code"], &problem["detail"]),
+        (
+            StatusCode::CONFLICT,
+            &json!("payment.order.not_open"),
+            &json!("the order is not open any more, it is filled")
+        )
+    );
     floor.world.finish().await;
 }

@@ -17,6 +17,7 @@ use ferrex_runtime::{CancellationToken, Readiness};
 use ferrex_testkit::{Anvil, Postgres, TestDb, eventually};
 use ferrex_time::{SharedClock, SystemClock};
 use ferrex_web::{Config as HttpConfig, RateConfig, Surface, TokenSigner, TokenVerifier};
+use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 
 use crate::parts::{Told, bus, database, db_config, listen, play_core, signer_config};
@@ -315,6 +316,14 @@ impl World {
             .unwrap()
     }
 
+    /// Locks rows from outside, until [`let_go`].
+    pub async fn hold(&self, sql: &'static str) -> PgConnection {
+        let mut connection = Postgres::shared().await.superuser(&self.db).await;
+        sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection
+    }
+
     /// Ends the test: nothing is left undone or parked, and the books are clean.
     pub async fn finish(mut self) {
         eventually(SOON, async || {
@@ -388,6 +397,10 @@ pub fn terms(decimals: u8) -> AssetTerms {
         deposits_enabled: true,
         withdrawals_enabled: true,
     }
+}
+
+pub async fn let_go(mut connection: PgConnection) {
+    sqlx::raw_sql("COMMIT").execute(&mut connection).await.unwrap();
 }
 
 pub fn asset(symbol: &str, contract: Option<&str>, decimals: u8) -> CreateAsset {

@@ -9,7 +9,7 @@ use ferrex_time::Timestamp;
 use uuid::Uuid;
 
 use crate::market::store::{Followed, Told as ToldMarket};
-use crate::order::store::{end_word, side_word, tif_word};
+use crate::order::model::{end_word, side_word, tif_word};
 
 /// Names an order as events do: its market and its number there.
 pub(super) type Place = (u32, u64);
@@ -17,6 +17,7 @@ pub(super) type Place = (u32, u64);
 /// An order as the table has it before the events.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
+    pub owner: Uuid,
     pub id: Uuid,
     pub is_open: bool,
 }
@@ -24,6 +25,7 @@ pub(super) struct Known {
 /// What events say of an order. What they do not name stays as it is in the table.
 #[derive(Debug)]
 pub(super) struct Order<'e> {
+    pub owner: Uuid,
     pub id: Uuid,
     /// How it was placed, if one of the events tells that.
     pub placed: Option<Placed<'e>>,
@@ -45,7 +47,6 @@ pub(super) struct Order<'e> {
 pub(super) struct Placed<'e> {
     pub event: &'e MarketChanged,
     pub number: u64,
-    pub owner: Uuid,
     pub side: &'static str,
     pub kind: &'static str,
     pub tif: &'static str,
@@ -130,7 +131,7 @@ pub(super) fn fold<'e>(
     let mut told = Told::default();
     for (place, order) in known {
         told.places.insert(place, told.orders.len());
-        told.orders.push(Order::new(order.id, order.is_open));
+        told.orders.push(Order::new(order.owner, order.id, order.is_open));
     }
     for event in events {
         if let Some(market) = markets.get(&event.market) {
@@ -141,8 +142,9 @@ pub(super) fn fold<'e>(
 }
 
 impl Order<'_> {
-    const fn new(id: Uuid, was_open: bool) -> Self {
+    const fn new(owner: Uuid, id: Uuid, was_open: bool) -> Self {
         Self {
+            owner,
             id,
             placed: None,
             price: None,
@@ -239,14 +241,13 @@ impl<'e> Told<'e> {
         let terms = &market.terms;
         let quantity = amount(event, *lots, terms.lot)?;
         let stop = amount(event, *stop, terms.tick)?;
-        let mut row = Order::new(event.command.uuid(), false);
+        let mut row = Order::new(*owner, event.command.uuid(), false);
         // What met an order of the same person may have shrunk.
         row.quantity = (!by_value).then_some(quantity);
         row.status = Some(end.map_or("open", end_word));
         row.placed = Some(Placed {
             event,
             number: *order,
-            owner: *owner,
             side: side_word(*side),
             kind: if *by_market { "market" } else { "limit" },
             tif: tif_word(*tif),

@@ -96,6 +96,7 @@ const fn ended(order: u64, why: OrderEnd) -> MarketChange {
 fn told(events: &[MarketChanged], is_open: bool) -> Result<Told<'_>, Fault> {
     let markets = markets();
     let known = Known {
+        owner: ANNA,
         id: Uuid::from_u128(101),
         is_open,
     };

@@ -22,8 +22,8 @@ pub(super) async fn find(
         .iter()
         .map(|(market, number)| (market.cast_signed(), number.cast_signed()))
         .unzip();
-    let rows: Vec<(i32, i64, Uuid, bool)> = sqlx::query_as(
-        "SELECT o.market, o.number, o.id, o.status = 'open'
+    let rows: Vec<(i32, i64, Uuid, Uuid, bool)> = sqlx::query_as(
+        "SELECT o.market, o.number, o.user_id, o.id, o.status = 'open'
            FROM unnest($1::integer[], $2::bigint[]) AS n (market, number)
            JOIN placed_order o ON o.market = n.market AND o.number = n.number",
     )
@@ -32,9 +32,9 @@ pub(super) async fn find(
     .fetch_all(tx)
     .await
     .doing("reading orders by number")?;
-    let known = |(market, number, id, is_open): (i32, i64, Uuid, bool)| {
+    let known = |(market, number, owner, id, is_open): (i32, i64, Uuid, Uuid, bool)| {
         let place = (market.cast_unsigned(), number.cast_unsigned());
-        (place, Known { id, is_open })
+        (place, Known { owner, id, is_open })
     };
     Ok(rows.into_iter().map(known).collect())
 }
@@ -68,7 +68,7 @@ pub(super) async fn insert_placed(tx: &mut PgConnection, orders: &[Order<'_>]) -
         let placed = order.placed.as_ref()?;
         Some(PlacedEntry {
             id: order.id,
-            user_id: placed.owner,
+            user_id: order.owner,
             market: placed.event.market.cast_signed(),
             number: placed.number.cast_signed(),
             side: placed.side,
@@ -91,15 +91,24 @@ pub(super) async fn insert_placed(tx: &mut PgConnection, orders: &[Order<'_>]) -
     if entries.is_empty() {
         return Ok(());
     }
-    // One that was asked for here is there, under the id of the command.
+    // One that was asked for here is as it was asked for, under the id of the command.
     sqlx::query(
-        "INSERT INTO placed_order (id, user_id, market, number, side, kind, tif, price, quantity, expires_at, placed_at,
-                                   status, stop, waiting, filled, filled_value, fee)
-         SELECT e.* FROM unnest($1) AS e
-         ON CONFLICT (id) DO UPDATE
-            SET number = excluded.number, status = excluded.status, waiting = excluded.waiting,
-                quantity = excluded.quantity, filled = placed_order.filled + excluded.filled,
-                filled_value = placed_order.filled_value + excluded.filled_value, fee = placed_order.fee + excluded.fee",
+        "WITH entry AS MATERIALIZED (
+             SELECT * FROM unnest($1)
+         ), asked AS (
+             DELETE FROM asked_order a USING entry e WHERE a.user_id = e.user_id AND a.id = e.id RETURNING a.*
+         ), written AS (
+             INSERT INTO placed_order (user_id, id, market, number, client_order_id, side, kind, tif, price, quantity, value,
+                                       expires_at, placed_at, status, stop, waiting, filled, filled_value, fee, display, self_trade)
+             SELECT e.user_id, e.id, e.market, e.number, a.client_order_id, e.side, coalesce(a.kind, e.kind),
+                    coalesce(a.tif, e.tif), coalesce(a.price, e.price), e.quantity, a.value, coalesce(a.expires_at, e.expires_at),
+                    coalesce(a.placed_at, e.placed_at), e.status, e.stop, e.waiting, e.filled, e.filled_value, e.fee, a.display,
+                    a.self_trade
+               FROM entry e LEFT JOIN asked a ON a.user_id = e.user_id AND a.id = e.id
+             RETURNING user_id, client_order_id, id, status
+         )
+         DELETE FROM taken_order_name n USING written w
+          WHERE w.status <> 'open' AND n.user_id = w.user_id AND n.name = w.client_order_id AND n.id = w.id",
     )
     .bind(entries)
     .execute(tx)
@@ -110,6 +119,7 @@ pub(super) async fn insert_placed(tx: &mut PgConnection, orders: &[Order<'_>]) -
 
 #[derive(sqlx::Encode)]
 struct ChangedEntry {
+    user_id: Uuid,
     id: Uuid,
     price: Option<PgU128>,
     quantity: Option<PgU128>,
@@ -128,6 +138,7 @@ pub(super) async fn change(tx: &mut PgConnection, orders: &[Order<'_>]) -> Resul
         // Of an order that was placed in this batch, trades are written already.
         let added = |amount: Amount| PgU128::from(order.placed.as_ref().map_or(amount, |_| Amount::ZERO));
         ChangedEntry {
+            user_id: order.owner,
             id: order.id,
             price: order.price.map(Into::into),
             quantity: order.quantity.map(Into::into),
@@ -147,12 +158,17 @@ pub(super) async fn change(tx: &mut PgConnection, orders: &[Order<'_>]) -> Resul
         return Ok(());
     }
     sqlx::query(
-        "UPDATE placed_order o
-            SET price = coalesce(c.price, o.price), quantity = coalesce(c.quantity, o.quantity),
-                status = coalesce(c.status, o.status), waiting = o.waiting AND NOT c.triggered,
-                filled = o.filled + c.filled, filled_value = o.filled_value + c.filled_value, fee = o.fee + c.fee
-           FROM unnest($1) AS c
-          WHERE o.id = c.id",
+        "WITH changed AS (
+             UPDATE placed_order o
+                SET price = coalesce(c.price, o.price), quantity = coalesce(c.quantity, o.quantity),
+                    status = coalesce(c.status, o.status), waiting = o.waiting AND NOT c.triggered,
+                    filled = o.filled + c.filled, filled_value = o.filled_value + c.filled_value, fee = o.fee + c.fee
+               FROM unnest($1) AS c
+              WHERE o.user_id = c.user_id AND o.id = c.id
+             RETURNING o.user_id, o.client_order_id, o.id, o.status
+         )
+         DELETE FROM taken_order_name n USING changed c
+          WHERE c.status <> 'open' AND n.user_id = c.user_id AND n.name = c.client_order_id AND n.id = c.id",
     )
     .bind(entries)
     .execute(tx)

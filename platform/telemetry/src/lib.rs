@@ -7,6 +7,7 @@
 //! A value that must not be read by whoever reads the log is wrapped in [`Redacted`] (personal data) or in
 //! `secrecy::SecretString` (secrets).
 
+mod fields;
 mod redacted;
 mod trace;
 
@@ -19,9 +20,14 @@ pub use redacted::Redacted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 pub use trace::{current_traceparent, set_parent};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing::Subscriber;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
-use tracing_subscriber::{EnvFilter, Layer as _};
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::fields::JsonObject;
 
 /// Settings of the log, the metrics and the traces.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -110,25 +116,10 @@ impl Telemetry {
 /// Sets up logs, metrics and traces of a process that calls itself `service`. Must be called on a tokio runtime when
 /// an OTLP endpoint is configured.
 pub fn init(config: &Config, service: &str) -> Result<Telemetry, Error> {
-    let filter = EnvFilter::builder()
-        .parse(&config.filter)
-        .map_err(|source| Error::Filter {
-            filter: config.filter.clone(),
-            source,
-        })?;
     let pretty = match config.format {
         Format::Auto => std::io::stdout().is_terminal(),
         Format::Json => false,
         Format::Pretty => true,
-    };
-    let lines = if pretty {
-        tracing_subscriber::fmt::layer().with_target(true).boxed()
-    } else {
-        tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .boxed()
     };
     let traces = config
         .otlp_endpoint
@@ -136,14 +127,53 @@ pub fn init(config: &Config, service: &str) -> Result<Telemetry, Error> {
         .map(|endpoint| trace::provider(endpoint, service))
         .transpose()?;
     let spans = traces.as_ref().map(trace::layer);
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .with(spans)
-        .try_init()?;
+    let layer = if pretty {
+        let lines = fmt::layer().with_target(true);
+        filtered(&config.filter, lines, spans)?
+    } else {
+        filtered(&config.filter, json_lines(), spans)?
+    };
+    tracing_subscriber::registry().with(layer).try_init()?;
     Ok(Telemetry {
         metrics: recorder()?,
         traces,
     })
+}
+
+/// Log lines that pass a filter, and spans that need not.
+fn filtered<S>(
+    filter: &str,
+    lines: impl Layer<Registry> + Send + Sync,
+    spans: Option<S>,
+) -> Result<Box<dyn Layer<Registry> + Send + Sync>, Error>
+where
+    S: Layer<Registry> + Send + Sync,
+{
+    // Where directives name no spans and fields, as most do not, what passes is known for each place in the source once and for all.
+    if spans.is_none()
+        && let Ok(targets) = filter.parse::<Targets>()
+    {
+        return Ok(targets.and_then(lines).boxed());
+    }
+    let directives = EnvFilter::builder()
+        .parse(filter)
+        .map_err(|source| Error::Filter {
+            filter: filter.to_owned(),
+            source,
+        })?;
+    Ok(lines.with_filter(directives).and_then(spans).boxed())
+}
+
+/// One JSON object a line, with the span that the event is in.
+fn json_lines<S>() -> fmt::Layer<S, JsonObject, fmt::format::Format<fmt::format::Json>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .fmt_fields(JsonObject)
 }
 
 /// Seconds, from what memory answers to what a person gives up on.

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use ipnet::IpNet;
 
 use crate::ConfigError;
+use crate::middleware::Call;
 
 /// Where a call came from: the peer, or whom a trusted proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,8 @@ impl ClientAddress {
 impl<S: Sync> FromRequestParts<S> for ClientAddress {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get().copied().unwrap_or(Self::UNKNOWN))
+        let call = parts.extensions.get::<Call>();
+        Ok(call.map_or(Self::UNKNOWN, |call| call.client))
     }
 }
 

@@ -15,8 +15,8 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
-use crate::limit::RateLimits;
-use crate::{Problem, StrictError, TokenError, TokenVerifier, strict};
+use crate::middleware::Call;
+use crate::{Problem, StrictError, TokenError, strict};
 
 /// A JSON body, read strictly; as an answer, a JSON body.
 #[derive(Clone, Copy, Debug, Default)]
@@ -273,7 +273,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let token = bearer(&parts.headers)
             .ok_or_else(|| Problem::unauthenticated("web.token.missing", "send `Authorization: Bearer …`"))?;
-        let Some(verifier) = parts.extensions.get::<TokenVerifier>() else {
+        let around = parts.extensions.get::<Call>().map(|call| &*call.around);
+        let Some((around, verifier)) = around.and_then(|around| Some((around, around.tokens.as_ref()?)))
+        else {
             let detail = "a listener without a token verifier has routes that need one";
             return Err(ferrex_fault::Fault::new(
                 ferrex_fault::Kind::Internal,
@@ -290,9 +292,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
                 Problem::unauthenticated("web.token.invalid", "the access token is not valid")
             }
         })?;
-        if let Some(limits) = parts.extensions.get::<RateLimits>() {
-            limits.check_user(claims.sub)?;
-        }
+        around.limits.check_user(claims.sub)?;
         Ok(Self {
             user: claims.sub,
             session: claims.sid,

@@ -1,7 +1,6 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -17,10 +16,9 @@ use crate::{ClientAddress, Config, ConfigError, Problem, RateConfig};
 const FORGET_EVERY: u32 = 4_096;
 
 /// The rates of one listener, by client address and by person.
-#[derive(Clone)]
 pub(crate) struct RateLimits {
-    addresses: Arc<Limiter<IpAddr>>,
-    users: Arc<Limiter<UserId>>,
+    addresses: Limiter<IpAddr>,
+    users: Limiter<UserId>,
 }
 
 struct Limiter<K: Hash + Eq + Clone> {
@@ -32,8 +30,8 @@ struct Limiter<K: Hash + Eq + Clone> {
 impl RateLimits {
     pub(crate) fn try_new(config: &Config) -> Result<Self, ConfigError> {
         Ok(Self {
-            addresses: Arc::new(Limiter::try_new(config.per_address, "per_address")?),
-            users: Arc::new(Limiter::try_new(config.per_user, "per_user")?),
+            addresses: Limiter::try_new(config.per_address, "per_address")?,
+            users: Limiter::try_new(config.per_user, "per_user")?,
         })
     }
 

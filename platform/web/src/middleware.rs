@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::limit::RateLimits;
-use crate::{ClientAddress, Problem, TrustedProxies};
+use crate::{ClientAddress, Problem, TokenVerifier, TrustedProxies};
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -30,14 +30,23 @@ pub fn current_request_id() -> Option<String> {
     REQUEST_ID.try_with(String::clone).ok()
 }
 
-/// What the layers of one listener know.
+/// What the layer of one listener knows.
 pub(crate) struct Around {
     /// Name of the listener in metrics: `public` or `admin`.
     pub(crate) listener: &'static str,
     pub(crate) proxies: TrustedProxies,
     pub(crate) limits: RateLimits,
     pub(crate) timeout: Duration,
+    /// Verifies access tokens; a listener without routes that need one has none.
+    pub(crate) tokens: Option<TokenVerifier>,
     pub(crate) meters: Meters,
+}
+
+/// What a call brings with it to its route's extractors. One thing, since each is a box and a place in a table.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) client: ClientAddress,
+    pub(crate) around: Arc<Around>,
 }
 
 /// Metrics of one route, method and status.
@@ -100,7 +109,11 @@ pub(crate) async fn observe(State(around): State<Arc<Around>>, mut request: Requ
     let client = peer.map_or(ClientAddress::UNKNOWN, |peer| {
         around.proxies.client(peer, request.headers())
     });
-    request.extensions_mut().insert(client);
+    let call = Call {
+        client,
+        around: Arc::clone(&around),
+    };
+    request.extensions_mut().insert(call);
 
     let span = tracing::info_span!("request", method, route, request_id = id);
     if let Some(parent) = request
@@ -161,7 +174,7 @@ fn protect(headers: &mut axum::http::HeaderMap) {
 }
 
 /// Refuses a client that calls too often, an address that cannot be read, and a request that takes too long.
-async fn bound(around: &Around, client: ClientAddress, mut request: Request, next: Next) -> Response {
+async fn bound(around: &Around, client: ClientAddress, request: Request, next: Next) -> Response {
     if let Err(problem) = around.limits.check_address(client) {
         return problem.into_response();
     }
@@ -174,7 +187,6 @@ async fn bound(around: &Around, client: ClientAddress, mut request: Request, nex
         let detail = "the character U+0000 is not allowed in an address";
         return Problem::new(StatusCode::BAD_REQUEST, "web.address.malformed", detail).into_response();
     }
-    request.extensions_mut().insert(around.limits.clone());
     let Ok(response) = tokio::time::timeout(around.timeout, next.run(request)).await else {
         let detail = format!("not answered within {} ms", around.timeout.as_millis());
         return Problem::from(Fault::new(Kind::Unavailable, "web.request.timeout", detail)).into_response();

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::{Extension, Router, middleware};
+use axum::{Router, middleware};
 use tower::ServiceBuilder;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -26,6 +26,7 @@ pub fn public_router(
         proxies: TrustedProxies::parse(&config.trusted_proxies)?,
         limits: RateLimits::try_new(config)?,
         timeout: Duration::from_millis(config.timeout_ms),
+        tokens,
         meters: Meters::default(),
     });
     let document = document(surface, &parts);
@@ -36,8 +37,7 @@ pub fn public_router(
     // As one layer: each one more would box every route once more.
     let all_around = ServiceBuilder::new()
         .layer(middleware::from_fn_with_state(around, observe))
-        .layer(DefaultBodyLimit::max(config.body_bytes_max))
-        .option_layer(tokens.map(Extension));
+        .layer(DefaultBodyLimit::max(config.body_bytes_max));
     Ok(router
         .method_not_allowed_fallback(async || {
             Problem::new(

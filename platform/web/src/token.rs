@@ -182,8 +182,8 @@ struct Verifier {
     validation: Validation,
     clock: SharedClock,
     /// What tokens say whose signature was found good, by the whole token: checking one costs more than all else that is done
-    /// for a call. Their time and their session are looked at each time.
-    known: Cache<Box<str>, Arc<AccessClaims>>,
+    /// for a call. Their time and their session are looked at each time. Hashed fast, for nobody else can choose what is in it.
+    known: Cache<Box<str>, Arc<AccessClaims>, foldhash::fast::RandomState>,
     /// Sessions that ended, until no token of theirs can be alive.
     revoked: RwLock<HashMap<SessionId, Timestamp>>,
 }
@@ -208,7 +208,7 @@ impl TokenVerifier {
             known: Cache::builder()
                 .max_capacity(KNOWN_MAX)
                 .time_to_live((LIFETIME + SKEW + SKEW).to_std().expect("it is positive"))
-                .build(),
+                .build_with_hasher(foldhash::fast::RandomState::default()),
             revoked: RwLock::default(),
         }))
     }

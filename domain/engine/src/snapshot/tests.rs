@@ -150,6 +150,9 @@ fn orders(state: &mut Frozen) -> &mut Vec<OrderState> {
     orders
 }
 
+/// What is refused, and a change that makes it.
+type Case = (&'static str, fn(&mut Frozen));
+
 #[test]
 fn h059_each_value_that_cannot_be_is_refused_for_itself() {
     let read = read_with(|state| {
@@ -164,7 +167,7 @@ fn h059_each_value_that_cannot_be_is_refused_for_itself() {
         assert_eq!((state.open_holds.len(), state.closed_holds.len()), (2, 2));
     });
     read.expect("the story itself is right");
-    let cases: [(&str, fn(&mut Frozen)); 28] = [
+    let cases: [Case; 28] = [
         ("a hold", |state| state.open_holds.swap(0, 1)),
         ("a hold", |state| state.open_holds[0].left = 0),
         ("a hold", |state| state.open_holds[0].account = AccountId(1)),

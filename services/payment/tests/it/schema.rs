@@ -74,7 +74,7 @@ async fn orders_of_before_they_were_written_once_stay_what_they_are() {
     let provision = async |spec| {
         ferrex_postgres::provision(&db.admin_url, &spec, &password)
             .await
-            .unwrap()
+            .unwrap();
     };
     provision(before(10)).await;
     let mut connection = PgConnection::connect(&db.admin_url).await.unwrap();

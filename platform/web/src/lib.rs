@@ -19,6 +19,7 @@ mod config;
 mod document;
 mod explorer;
 mod extract;
+mod head_timer;
 mod limit;
 mod middleware;
 mod objects;

@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, ServiceExt as _};
 
+use crate::head_timer::HeadTimer;
+
 /// How long requests that are being answered may still take after the shutdown was asked for.
 const DRAIN: Duration = Duration::from_secs(9);
 /// How long a client may take to send its headers.
@@ -34,7 +36,6 @@ pub async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(connections_max.max(1)));
-    let server = server();
     loop {
         let slot = tokio::select! {
             () = shutdown.cancelled() => break,
@@ -52,7 +53,7 @@ pub async fn serve(
             },
         };
         let connection = graceful.watch(
-            server
+            server()
                 .serve_connection(io(stream), service(router.clone(), peer))
                 .into_owned(),
         );
@@ -68,11 +69,12 @@ pub async fn serve(
     }
 }
 
+/// What serves one connection.
 fn server() -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::new())
         .header_read_timeout(HEADERS);
     server
         .http2()

@@ -117,3 +117,19 @@ async fn readiness_says_what_is_missing() {
     assert_eq!(read("/readyz").await.0, 200);
     assert_eq!(read("/v1/things").await.0, 404);
 }
+
+#[tokio::test]
+async fn a088_a_client_that_does_not_end_its_head_is_not_waited_for() {
+    let (address, _shutdown, _task) = start(Router::new().route("/", get(async || "x")), 10).await;
+    let never = ask(address, "GET / HT").await;
+    // The second head has its own time.
+    let mut later = ask(address, "GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut first = [0; 12];
+    later.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    later.write_all(b"GET / HT").await.unwrap();
+    // Both are closed by the server, without another answer.
+    let (never, later) = tokio::join!(answer(never), answer(later));
+    assert_eq!(never, "");
+    assert!(later.ends_with("\r\n\r\nx"), "{later}");
+}

@@ -89,39 +89,12 @@ impl Visit for Members {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex, PoisonError};
-
     use serde_json::{Value, json};
-    use tracing_subscriber::layer::SubscriberExt as _;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// The span as the line of an event within it shows it.
     fn shown(span: impl FnOnce() -> tracing::Span) -> Value {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let layer = crate::json_lines().with_writer(move || writer.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            span().in_scope(|| tracing::info!("within"));
-        });
-        let bytes = lines.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut line: Value = serde_json::from_slice(&bytes).expect("a line is JSON");
+        let line = crate::tests::printed("info", || span().in_scope(|| tracing::info!("within")));
+        let mut line: Value = serde_json::from_str(&line).expect("a line is JSON");
         line["span"].take()
     }
 

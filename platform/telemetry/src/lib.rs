@@ -150,7 +150,9 @@ where
     S: Layer<Registry> + Send + Sync,
 {
     // Where directives name no spans and fields, as most do not, what passes is known for each place in the source once and for all.
+    // A bracket would be read as a part of a target's name.
     if spans.is_none()
+        && !filter.contains('[')
         && let Ok(targets) = filter.parse::<Targets>()
     {
         return Ok(targets.and_then(lines).boxed());
@@ -161,7 +163,12 @@ where
             filter: filter.to_owned(),
             source,
         })?;
-    Ok(lines.with_filter(directives).and_then(spans).boxed())
+    let lines = lines.with_filter(directives);
+    Ok(match spans {
+        Some(spans) => lines.and_then(spans).boxed(),
+        // Not `and_then(None)`, which would let nothing pass.
+        None => lines.boxed(),
+    })
 }
 
 /// One JSON object a line, with the span that the event is in.
@@ -186,4 +193,78 @@ fn recorder() -> Result<PrometheusHandle, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .install_recorder()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use tracing::{debug, info};
+    use tracing_subscriber::layer::Identity;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The lines that work prints under a filter.
+    pub(crate) fn printed(filter: &str, work: impl FnOnce()) -> String {
+        printed_beside(None, filter, work)
+    }
+
+    /// The same, while spans go elsewhere too.
+    fn printed_beside(spans: Option<Identity>, filter: &str, work: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let json = json_lines().with_writer(move || writer.clone());
+        let layer = filtered(filter, json, spans).expect("the filter is understood");
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        let bytes = lines.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        String::from_utf8(bytes).expect("lines are text")
+    }
+
+    #[test]
+    fn a_filter_names_levels_targets_or_spans() {
+        let seen = |filter: &str, spans: Option<Identity>| {
+            let lines = printed_beside(spans, filter, || {
+                info!(target: "here", "one");
+                debug!(target: "here", "two");
+                debug!(target: "there", "three");
+                tracing::info_span!("work").in_scope(|| debug!(target: "there", "four"));
+            });
+            let all = ["one", "two", "three", "four"].into_iter();
+            all.filter(|word| lines.contains(&format!("\"{word}\"")))
+                .collect::<Vec<_>>()
+        };
+        let expected: [(&str, &[&str]); 4] = [
+            ("warn", &[]),
+            ("info", &["one"]),
+            ("info,there=debug", &["one", "three", "four"]),
+            ("info,[work]=debug", &["one", "four"]),
+        ];
+        for (filter, words) in expected {
+            assert_eq!(seen(filter, None), words, "{filter}");
+            assert_eq!(seen(filter, Some(Identity::new())), words, "{filter}, and traces");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_told() {
+        let refused = filtered("info,[work", json_lines(), None::<Identity>);
+        let error = refused.err().expect("a bracket is open");
+        assert_eq!(error.to_string(), "reading the log filter `info,[work`");
+    }
 }

@@ -22,7 +22,8 @@ CREATE TABLE asked_order (
     display         positive_units,
     self_trade      order_self_trade NOT NULL,
     PRIMARY KEY (user_id, id)
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+    -- It is empty again and again. To give its end back to the disk would lock it, and everybody waits for 20 ms and more.
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, vacuum_truncate = off);
 COMMENT ON TABLE asked_order IS 'Orders that were asked for and are not decided as far as is known here';
 INSERT INTO asked_order (user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at, placed_at, stop,
                          display, self_trade)
@@ -35,7 +36,7 @@ CREATE TABLE taken_order_name (
     name    order_name NOT NULL,
     id      uuid       NOT NULL,
     PRIMARY KEY (user_id, name)
-);
+) WITH (vacuum_truncate = off);
 COMMENT ON TABLE taken_order_name IS 'A person''s own names of those of their orders that are asked for or open';
 INSERT INTO taken_order_name (user_id, name, id)
 SELECT user_id, client_order_id, id FROM placed_order WHERE status IN ('requested', 'open') AND client_order_id IS NOT NULL;

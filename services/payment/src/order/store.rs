@@ -129,7 +129,7 @@ pub struct RefusedOrder {
     pub refusal: Refusal,
 }
 
-/// Writes what became of orders that were refused, of those that nobody knew of yet.
+/// Writes what became of orders that were refused, of those that nobody knew of yet. As `follow/store.rs` does it.
 pub async fn insert_refused(connection: &mut PgConnection, refused: &[RefusedOrder]) -> Result<(), DbError> {
     if refused.is_empty() {
         return Ok(());
@@ -138,17 +138,22 @@ pub async fn insert_refused(connection: &mut PgConnection, refused: &[RefusedOrd
         "WITH refused AS (
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) AS r (user_id, id, status, refusal)
          ), asked AS (
-             DELETE FROM asked_order a USING refused r WHERE a.user_id = r.user_id AND a.id = r.id
-             RETURNING a.*, r.status, r.refusal
+             DELETE FROM asked_order WHERE ctid = ANY (ARRAY(
+                 SELECT found.ctid FROM refused r CROSS JOIN LATERAL (
+                     SELECT a.ctid FROM asked_order a WHERE a.user_id = r.user_id AND a.id = r.id OFFSET 0) AS found))
+             RETURNING *
          ), unnamed AS (
-             DELETE FROM taken_order_name n USING asked a
-              WHERE n.user_id = a.user_id AND n.name = a.client_order_id AND n.id = a.id
+             DELETE FROM taken_order_name WHERE ctid = ANY (ARRAY(
+                 SELECT found.ctid FROM asked a CROSS JOIN LATERAL (
+                     SELECT n.ctid FROM taken_order_name n
+                      WHERE n.user_id = a.user_id AND n.name = a.client_order_id AND n.id = a.id OFFSET 0) AS found
+                  WHERE a.client_order_id IS NOT NULL))
          )
          INSERT INTO placed_order (user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at,
                                    placed_at, status, refusal, stop, display, self_trade)
-         SELECT user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at, placed_at, status,
-                refusal, stop, display, self_trade
-           FROM asked",
+         SELECT a.user_id, a.id, a.market, a.client_order_id, a.side, a.kind, a.tif, a.price, a.quantity, a.value, a.expires_at,
+                a.placed_at, r.status, r.refusal, a.stop, a.display, a.self_trade
+           FROM asked a JOIN refused r ON r.user_id = a.user_id AND r.id = a.id",
     )
     .bind(column_of(refused, |order| order.user.uuid()))
     .bind(column_of(refused, |order| order.id.uuid()))

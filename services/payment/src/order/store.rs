@@ -12,6 +12,40 @@ use uuid::Uuid;
 
 use super::model::{NewOrder, OrderRow, self_trade_word, tif_word};
 
+/// Takes the orders that a part of a statement names by `user_id` and `id` out of those that are asked for, and answers them.
+///
+/// That table is nearly empty and always changing. For one that had three rows when it was last analysed, a plan of a join reads all
+/// of its index, with the entries of a minute's dead rows; so each row is looked up by its key and deleted by its place.
+macro_rules! take_asked {
+    ($named:literal) => {
+        concat!(
+            "DELETE FROM asked_order WHERE ctid = ANY (ARRAY(
+                 SELECT found.ctid FROM ",
+            $named,
+            " AS o CROSS JOIN LATERAL (
+                     SELECT a.ctid FROM asked_order a WHERE a.user_id = o.user_id AND a.id = o.id OFFSET 0) AS found))
+             RETURNING *"
+        )
+    };
+}
+pub(super) use take_asked;
+
+/// Frees the names of the orders in a part of a statement that are not open any more. As [`take_asked`] does it.
+macro_rules! free_names {
+    ($orders:literal) => {
+        concat!(
+            "DELETE FROM taken_order_name WHERE ctid = ANY (ARRAY(
+                 SELECT found.ctid FROM ",
+            $orders,
+            " AS o CROSS JOIN LATERAL (
+                     SELECT n.ctid FROM taken_order_name n
+                      WHERE n.user_id = o.user_id AND n.name = o.client_order_id AND n.id = o.id OFFSET 0) AS found
+                  WHERE o.status <> 'open' AND o.client_order_id IS NOT NULL))"
+        )
+    };
+}
+pub(super) use free_names;
+
 #[derive(sqlx::FromRow)]
 struct Row {
     id: Uuid,
@@ -129,32 +163,26 @@ pub struct RefusedOrder {
     pub refusal: Refusal,
 }
 
-/// Writes what became of orders that were refused, of those that nobody knew of yet. As `follow/store.rs` does it.
+/// Writes what became of orders that were refused, of those that nobody knew of yet.
 pub async fn insert_refused(connection: &mut PgConnection, refused: &[RefusedOrder]) -> Result<(), DbError> {
     if refused.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sqlx::query(concat!(
         "WITH refused AS (
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::smallint[]) AS r (user_id, id, status, refusal)
-         ), asked AS (
-             DELETE FROM asked_order WHERE ctid = ANY (ARRAY(
-                 SELECT found.ctid FROM refused r CROSS JOIN LATERAL (
-                     SELECT a.ctid FROM asked_order a WHERE a.user_id = r.user_id AND a.id = r.id OFFSET 0) AS found))
-             RETURNING *
-         ), unnamed AS (
-             DELETE FROM taken_order_name WHERE ctid = ANY (ARRAY(
-                 SELECT found.ctid FROM asked a CROSS JOIN LATERAL (
-                     SELECT n.ctid FROM taken_order_name n
-                      WHERE n.user_id = a.user_id AND n.name = a.client_order_id AND n.id = a.id OFFSET 0) AS found
-                  WHERE a.client_order_id IS NOT NULL))
-         )
-         INSERT INTO placed_order (user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at,
-                                   placed_at, status, refusal, stop, display, self_trade)
-         SELECT a.user_id, a.id, a.market, a.client_order_id, a.side, a.kind, a.tif, a.price, a.quantity, a.value, a.expires_at,
-                a.placed_at, r.status, r.refusal, a.stop, a.display, a.self_trade
-           FROM asked a JOIN refused r ON r.user_id = a.user_id AND r.id = a.id",
-    )
+         ), asked AS (",
+        take_asked!("refused"),
+        "), written AS (
+             INSERT INTO placed_order (user_id, id, market, client_order_id, side, kind, tif, price, quantity, value, expires_at,
+                                       placed_at, status, refusal, stop, display, self_trade)
+             SELECT a.user_id, a.id, a.market, a.client_order_id, a.side, a.kind, a.tif, a.price, a.quantity, a.value,
+                    a.expires_at, a.placed_at, r.status, r.refusal, a.stop, a.display, a.self_trade
+               FROM asked a JOIN refused r ON r.user_id = a.user_id AND r.id = a.id
+             RETURNING user_id, client_order_id, id, status
+         ) ",
+        free_names!("written"),
+    ))
     .bind(column_of(refused, |order| order.user.uuid()))
     .bind(column_of(refused, |order| order.id.uuid()))
     .bind(column_of(refused, |order| order.status))

@@ -1,7 +1,4 @@
 //! The statements that write what events come to: a constant number, over arrays. Callers have locked the markets.
-//!
-//! Tables that are nearly empty and always changing are joined row by row (`LATERAL … OFFSET 0`) and deleted by place: for one that
-//! had three rows when it was last analysed, a plan reads all of its index, with the entries of a minute's dead rows.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,6 +9,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::fold::{Known, Order, Place, Trade};
+use crate::order::store::{free_names, take_asked};
 
 /// Orders by market and number; those that are not there are left out.
 pub(super) async fn find(
@@ -95,15 +93,12 @@ pub(super) async fn insert_placed(tx: &mut PgConnection, orders: &[Order<'_>]) -
         return Ok(());
     }
     // One that was asked for here is as it was asked for, under the id of the command.
-    sqlx::query(
+    sqlx::query(concat!(
         "WITH entry AS MATERIALIZED (
              SELECT * FROM unnest($1)
-         ), asked AS (
-             DELETE FROM asked_order WHERE ctid = ANY (ARRAY(
-                 SELECT found.ctid FROM entry e CROSS JOIN LATERAL (
-                     SELECT a.ctid FROM asked_order a WHERE a.user_id = e.user_id AND a.id = e.id OFFSET 0) AS found))
-             RETURNING *
-         ), written AS (
+         ), asked AS (",
+        take_asked!("entry"),
+        "), written AS (
              INSERT INTO placed_order (user_id, id, market, number, client_order_id, side, kind, tif, price, quantity, value,
                                        expires_at, placed_at, status, stop, waiting, filled, filled_value, fee, display, self_trade)
              SELECT e.user_id, e.id, e.market, e.number, a.client_order_id, e.side, coalesce(a.kind, e.kind),
@@ -112,13 +107,9 @@ pub(super) async fn insert_placed(tx: &mut PgConnection, orders: &[Order<'_>]) -
                     a.self_trade
                FROM entry e LEFT JOIN asked a ON a.user_id = e.user_id AND a.id = e.id
              RETURNING user_id, client_order_id, id, status
-         )
-         DELETE FROM taken_order_name WHERE ctid = ANY (ARRAY(
-             SELECT found.ctid FROM written w CROSS JOIN LATERAL (
-                 SELECT n.ctid FROM taken_order_name n
-                  WHERE n.user_id = w.user_id AND n.name = w.client_order_id AND n.id = w.id OFFSET 0) AS found
-              WHERE w.status <> 'open' AND w.client_order_id IS NOT NULL))",
-    )
+         ) ",
+        free_names!("written"),
+    ))
     .bind(entries)
     .execute(tx)
     .await
@@ -166,7 +157,7 @@ pub(super) async fn change(tx: &mut PgConnection, orders: &[Order<'_>]) -> Resul
     if entries.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    sqlx::query(concat!(
         "WITH changed AS (
              UPDATE placed_order o
                 SET price = coalesce(c.price, o.price), quantity = coalesce(c.quantity, o.quantity),
@@ -175,13 +166,9 @@ pub(super) async fn change(tx: &mut PgConnection, orders: &[Order<'_>]) -> Resul
                FROM unnest($1) AS c
               WHERE o.user_id = c.user_id AND o.id = c.id
              RETURNING o.user_id, o.client_order_id, o.id, o.status
-         )
-         DELETE FROM taken_order_name WHERE ctid = ANY (ARRAY(
-             SELECT found.ctid FROM changed c CROSS JOIN LATERAL (
-                 SELECT n.ctid FROM taken_order_name n
-                  WHERE n.user_id = c.user_id AND n.name = c.client_order_id AND n.id = c.id OFFSET 0) AS found
-              WHERE c.status <> 'open' AND c.client_order_id IS NOT NULL))",
-    )
+         ) ",
+        free_names!("changed"),
+    ))
     .bind(entries)
     .execute(tx)
     .await

@@ -46,10 +46,10 @@ impl Members {
         if name.starts_with("log.") {
             return;
         }
+        let end = self.0.len();
         if self.0.last() != Some(&b'{') {
             self.0.push(b',');
         }
-        let end = self.0.len();
         let name = name.strip_prefix("r#").unwrap_or(name);
         let written = serde_json::to_writer(&mut self.0, name).and_then(|()| {
             self.0.push(b':');

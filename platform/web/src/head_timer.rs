@@ -55,17 +55,17 @@ impl Future for HeadSleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut entry = self.timer.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.timer.now() < self.deadline {
-            if Instant::from(entry.deadline()) > self.deadline {
-                entry.as_mut().reset(self.deadline.into());
-            }
-            ready!(entry.as_mut().poll(cx));
-            // It was set for a head that has come.
-            if Instant::from(entry.deadline()) < self.deadline {
-                entry.as_mut().reset(self.deadline.into());
-            }
+        if Instant::from(entry.deadline()) > self.deadline {
+            entry.as_mut().reset(self.deadline.into());
         }
-        Poll::Ready(())
+        loop {
+            ready!(entry.as_mut().poll(cx));
+            if self.timer.now() >= self.deadline {
+                return Poll::Ready(());
+            }
+            // It was set for a head that has come.
+            entry.as_mut().reset(self.deadline.into());
+        }
     }
 }
 

@@ -10,6 +10,9 @@ use super::KafkaConfig;
 use crate::Error;
 use crate::transport::Urgency;
 
+/// Names of one setting: requests on their way to a broker.
+const IN_FLIGHT: [&str; 2] = ["max.in.flight.requests.per.connection", "max.in.flight"];
+
 /// Drops its content on a thread of its own: dropping a client of librdkafka blocks, and can deadlock an async worker.
 pub(super) struct OffThread<T: Send + 'static>(Option<T>);
 
@@ -80,6 +83,15 @@ impl Clients {
             .set("acks", "all")
             // The partitioner of the Java and NestJS clients, so that a key lands in the same place whoever writes it.
             .set("partitioner", "murmur2_random");
+        // With a batch of a partition on its way, the library looks without pause whether the next may be sent, which takes a processor,
+        // unless a request to the broker waits to be sent. With two on their way one soon does; to a broker that is far away and has
+        // many partitions, more may be wanted.
+        if !IN_FLIGHT
+            .iter()
+            .any(|name| self.config.properties.contains_key(*name))
+        {
+            client.set(IN_FLIGHT[0], "2");
+        }
         match urgency {
             // Events never time out here. A send that "failed" locally may still be in the log, and sending its
             // successors meanwhile would break the order of its key; so the client keeps trying in order.

@@ -1,5 +1,13 @@
 -- Schema "bus" as its migrations leave it. Written by its schema test with UPDATE_SNAPSHOTS=1; not to be edited.
 
+CREATE TYPE record_batch_entry AS (
+    topic     text,
+    partition integer,
+    keys      bytea[],
+    headers   text[],
+    bodies    bytea[]
+);
+
 CREATE TABLE claim (
     consumer_group text NOT NULL,
     topic          text NOT NULL,
@@ -42,18 +50,33 @@ CREATE TABLE member (
 COMMENT ON TABLE member IS 'Replicas that share the partitions of their topics; one that is not seen for the session time is removed by the others';
 GRANT DELETE, INSERT, SELECT, UPDATE ON member TO ferrex_bus;
 
-CREATE TABLE record (
-    topic     text NOT NULL,
-    partition integer NOT NULL,
-    offset    bigint NOT NULL,
-    at        timestamp with time zone NOT NULL DEFAULT now(),
-    key       bytea,
-    headers   text NOT NULL,
-    body      bytea,
-    CONSTRAINT record_pkey PRIMARY KEY (topic, partition, "offset")
-);
-COMMENT ON TABLE record IS 'The log; headers are JSON pairs of name and value';
+CREATE VIEW record AS
+ SELECT b.topic,
+    b.partition,
+    b.first_offset + m.place - 1 AS "offset",
+    b.at,
+    m.key,
+    m.headers,
+    m.body
+   FROM bus.record_batch b
+     CROSS JOIN LATERAL UNNEST(b.keys, b.headers, b.bodies) WITH ORDINALITY m(key, headers, body, place);
+
 GRANT DELETE, INSERT, SELECT, UPDATE ON record TO ferrex_bus;
+
+CREATE TABLE record_batch (
+    topic        text NOT NULL,
+    partition    integer NOT NULL,
+    first_offset bigint NOT NULL,
+    last_offset  bigint NOT NULL,
+    at           timestamp with time zone NOT NULL DEFAULT now(),
+    keys         bytea[] NOT NULL,
+    headers      text[] NOT NULL,
+    bodies       bytea[] NOT NULL,
+    CONSTRAINT record_batch_pkey PRIMARY KEY (topic, partition, last_offset)
+);
+COMMENT ON TABLE record_batch IS 'The log, by what was published together; the elements of the arrays are messages in the order of their offsets';
+COMMENT ON COLUMN record_batch.headers IS 'JSON pairs of name and value, for each message';
+GRANT DELETE, INSERT, SELECT, UPDATE ON record_batch TO ferrex_bus;
 
 CREATE TABLE schema_migration (
     set_name   text NOT NULL,

@@ -15,7 +15,7 @@
 //!   gave up, so what it causes must be idempotent by an id in its body. [`RequestError::TimedOut`] means unknown.
 //!
 //! Tables (in each service's schema, [`MIGRATIONS`]): `outbox`, `published`, `published_end`, `inbox`, `parked`. Tables of the embedded log
-//! (schema `bus`, [`EMBEDDED`]): `topic`, `head`, `record`, `consumer_group`, `member`, `claim`.
+//! (schema `bus`, [`EMBEDDED`]): `topic`, `head`, `record_batch`, `consumer_group`, `member`, `claim`.
 //!
 //! How it fails: without the broker events wait in the outbox and nothing else stops; without the service's database
 //! consumers wait and retry without counting; a position that the broker no longer has is an error that ends [`serve`],

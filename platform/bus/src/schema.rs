@@ -24,11 +24,18 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
 
 const LOG: MigrationSet = MigrationSet {
     name: "bus_log",
-    migrations: &[Migration {
-        version: 1,
-        name: "the embedded log",
-        sql: include_str!("migrations/embedded_1.sql"),
-    }],
+    migrations: &[
+        Migration {
+            version: 1,
+            name: "the embedded log",
+            sql: include_str!("migrations/embedded_1.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "the log by the batch",
+            sql: include_str!("migrations/embedded_2.sql"),
+        },
+    ],
 };
 
 /// The schema of the embedded transport.

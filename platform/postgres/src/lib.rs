@@ -30,4 +30,4 @@ pub use error::{Error, SqlResult, constraint_name, is_unique_violation};
 pub use migrate::{Migration, MigrationSet};
 pub use number::PgU128;
 pub use provision::{SchemaSpec, provision};
-pub use schema::{assert_schema_matches, dump_schema};
+pub use schema::{assert_schema_matches, dump_schema, schema_before};

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use crate::{Error, SqlResult as _};
+use crate::{Error, MigrationSet, SchemaSpec, SqlResult as _};
 
 /// Each query gives lines `(object, kind order, position, text)`; together they are the schema in a stable order.
 const TABLES: &str = "
@@ -168,6 +168,27 @@ pub async fn dump_schema(admin_url: &str, schema: &str) -> Result<String, Error>
         );
     }
     Ok(text)
+}
+
+/// A schema as it was before a migration of the last of its sets, for a test of what that makes of the rows of before.
+#[must_use]
+pub fn schema_before(version: i64, spec: &SchemaSpec) -> SchemaSpec {
+    let (own, others) = spec.sets.split_last().expect("a schema has a set");
+    let count = own
+        .migrations
+        .iter()
+        .take_while(|migration| migration.version < version);
+    let earlier: &MigrationSet = Box::leak(Box::new(MigrationSet {
+        name: own.name,
+        migrations: &own.migrations[..count.count()],
+    }));
+    SchemaSpec {
+        schema: spec.schema,
+        role: spec.role,
+        sets: Box::leak([others, &[earlier][..]].concat().into_boxed_slice()),
+        // may name what is not there yet
+        after_grants: "",
+    }
 }
 
 /// Asserts that a schema is what the checked-in file says; with `UPDATE_SNAPSHOTS=1` in the environment the file is

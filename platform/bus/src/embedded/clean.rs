@@ -23,7 +23,7 @@ pub(super) async fn run(db: Db, every: Duration, stop: CancellationToken) {
     }
 }
 
-/// Deletes messages that are older than their topic keeps them and that no group has still to read; answers how many.
+/// Deletes batches that are older than their topic keeps them and of which no group has a message still to read; answers how many.
 pub(super) async fn clean(db: &Db) -> Result<u64, Error> {
     let mut total = 0;
     loop {
@@ -36,7 +36,7 @@ pub(super) async fn clean(db: &Db) -> Result<u64, Error> {
         if !alone {
             return Ok(total);
         }
-        // The oldest message of each partition tells whether there is anything to do, by one probe of the key.
+        // The oldest batch of each partition tells whether there is anything to do, by one probe of the key.
         let deleted = sqlx::query(
             "WITH bound AS (
                  SELECT h.topic, h.partition, now() - make_interval(hours => t.retention_hours) AS before,
@@ -48,21 +48,21 @@ pub(super) async fn clean(db: &Db) -> Result<u64, Error> {
              ),
              due AS (
                  SELECT b.* FROM bound b CROSS JOIN LATERAL (
-                     SELECT at FROM record r WHERE r.topic = b.topic AND r.partition = b.partition
-                     ORDER BY r.\"offset\" LIMIT 1
+                     SELECT at FROM record_batch r WHERE r.topic = b.topic AND r.partition = b.partition
+                     ORDER BY r.last_offset LIMIT 1
                  ) AS oldest
                  WHERE oldest.at < b.before
              ),
              old AS (
-                 SELECT o.topic, o.partition, o.\"offset\" FROM due d CROSS JOIN LATERAL (
-                     SELECT topic, partition, \"offset\", at FROM record r
-                     WHERE r.topic = d.topic AND r.partition = d.partition AND r.\"offset\" < d.below
-                     ORDER BY r.\"offset\" LIMIT $1
+                 SELECT o.topic, o.partition, o.last_offset FROM due d CROSS JOIN LATERAL (
+                     SELECT topic, partition, last_offset, at FROM record_batch r
+                     WHERE r.topic = d.topic AND r.partition = d.partition AND r.last_offset < d.below
+                     ORDER BY r.last_offset LIMIT $1
                  ) AS o
                  WHERE o.at < d.before
              )
-             DELETE FROM record r USING old o
-             WHERE r.topic = o.topic AND r.partition = o.partition AND r.\"offset\" = o.\"offset\"",
+             DELETE FROM record_batch r USING old o
+             WHERE r.topic = o.topic AND r.partition = o.partition AND r.last_offset = o.last_offset",
         )
         .bind(BATCH)
         .execute(&mut *tx)

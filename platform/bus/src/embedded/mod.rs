@@ -1,7 +1,7 @@
 //! The transport over a log in PostgreSQL, for one machine.
 //!
 //! Publishing is one statement: it locks the heads of the partitions it writes to (in order, so that publishers do not
-//! deadlock), gives out offsets and inserts. A head stays locked until the commit, so offsets have no gap and become
+//! deadlock), gives out offsets and inserts a row for each of them. A head stays locked until the commit, so offsets have no gap and become
 //! visible in order. Requests and answers commit asynchronously; a durable commit that rests on them flushes them too.
 //! Who waits for messages is woken within the process at once and in other processes by one NOTIFY for everything
 //! published meanwhile; a poll stands behind both.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use ferrex_bus::{Bus, Router, TransportConfig};
 use ferrex_contracts::{Message, Request};
 use ferrex_testkit::{Postgres, eventually};
+use secrecy::SecretString;
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::Semaphore;
 
 use crate::world::{Answer, SOON, World, event, message, write_effect, writing};
@@ -198,6 +200,42 @@ async fn many_publishers_leave_no_hole_in_the_log() {
     assert_eq!((messages, holes), (800, 0));
 }
 
+/// What is published together is one row; a group may have stopped within it, and one row may hold more than a reader takes at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_goes_on_within_what_was_published_together() {
+    message!(Happened, "within");
+    let mut world = World::embedded().await;
+    if let TransportConfig::Embedded(config) = &mut world.transport {
+        // Nobody looks a second time by itself.
+        config.look_every = Duration::from_hours(1);
+    }
+    let bus = world.bus().await;
+    for batch in [0..1_200, 1_200..1_203, 1_203..2_000] {
+        bus.publish(batch.map(|number| event("k", &Happened { number })).collect())
+            .await
+            .unwrap();
+    }
+    let mut connection = Postgres::shared().await.superuser(&world.test_db).await;
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM bus.record_batch WHERE topic = 'svc.within.v1'")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(rows, 3);
+    sqlx::raw_sql(
+        "INSERT INTO bus.consumer_group VALUES ('within');
+         INSERT INTO bus.claim (consumer_group, topic, partition, position)
+         SELECT 'within', topic, partition, least(next_offset, 1190) FROM bus.head WHERE topic = 'svc.within.v1'",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let replica = world.replica(writing!("within", Happened, "a")).await;
+    let effects = world.effects_reach(810).await;
+    let numbers: Vec<i64> = effects.iter().map(|effect| effect.number).collect();
+    assert!(numbers.iter().copied().eq(1_190..2_000), "{numbers:?}");
+    replica.leave().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_takes_milliseconds_between_two_connections() {
     message!(Double, "latency.requests");
@@ -238,30 +276,39 @@ async fn retention_removes_what_is_old_and_read_by_every_group() {
     }
     let bus = world.bus().await;
     let reader = world.replica(writing!("retention", Happened, "a")).await;
-    bus.publish((0..10).map(|number| event("k", &Happened { number })).collect())
-        .await
-        .unwrap();
+    for number in (0..10).step_by(2) {
+        let two = [number, number + 1].map(|number| event("k", &Happened { number }));
+        bus.publish(two.into()).await.unwrap();
+    }
     world.caught_up(&bus, "retention", Happened::TOPIC).await;
-    // Another group has read six of them, and the last two are young.
+    // Another group has read five of them, so half of what came third, and the last two are young.
     let mut connection = Postgres::shared().await.superuser(&world.test_db).await;
     sqlx::raw_sql(
         "INSERT INTO bus.consumer_group VALUES ('slow');
          INSERT INTO bus.claim (consumer_group, topic, partition, position)
-         SELECT 'slow', topic, partition, least(next_offset, 6) FROM bus.head WHERE topic = 'svc.retention.v1';
-         UPDATE bus.record SET at = now() - interval '15 days' WHERE \"offset\" < 8",
+         SELECT 'slow', topic, partition, least(next_offset, 5) FROM bus.head WHERE topic = 'svc.retention.v1';
+         UPDATE bus.record_batch SET at = now() - interval '15 days' WHERE last_offset < 8",
     )
     .execute(&mut connection)
     .await
     .unwrap();
-    let mut left = async || -> Vec<i64> {
+    let left = async |connection: &mut PgConnection| -> Vec<i64> {
         let left = sqlx::query_scalar("SELECT \"offset\" FROM bus.record ORDER BY \"offset\"");
-        left.fetch_all(&mut connection).await.unwrap()
+        left.fetch_all(connection).await.unwrap()
     };
     let deadline = Instant::now() + SOON;
-    while left().await.len() != 4 && Instant::now() < deadline {
+    while left(&mut connection).await.len() > 6 && Instant::now() < deadline {
         tokio::task::yield_now().await;
     }
-    assert_eq!(left().await, [6, 7, 8, 9]);
+    assert_eq!(left(&mut connection).await, [4, 5, 6, 7, 8, 9]);
+    sqlx::raw_sql("UPDATE bus.claim SET position = 10 WHERE consumer_group = 'slow'")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    while left(&mut connection).await.len() > 2 && Instant::now() < deadline {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(left(&mut connection).await, [8, 9]);
     reader.leave().await;
     // The inbox is cleaned by age too.
     assert_eq!(ferrex_bus::inbox::clean(&world.db, 30).await.unwrap(), 0);
@@ -277,4 +324,33 @@ async fn the_schema_is_the_one_that_is_checked_in() {
     let database = crate::world::prepared_database(Postgres::shared().await).await;
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/schema.sql");
     ferrex_postgres::assert_schema_matches(&database.admin_url, "bus", path).await;
+}
+
+#[tokio::test]
+async fn messages_of_before_they_were_kept_by_the_batch_stay_in_their_places() {
+    let db = Postgres::shared().await.fresh_database().await;
+    let provision = async |spec| {
+        ferrex_postgres::provision(&db.admin_url, &spec, &SecretString::from("test"))
+            .await
+            .unwrap();
+    };
+    provision(ferrex_postgres::schema_before(2, &ferrex_bus::EMBEDDED)).await;
+    let mut connection = PgConnection::connect(&db.admin_url).await.unwrap();
+    sqlx::raw_sql(
+        r#"INSERT INTO bus.record (topic, partition, "offset", at, key, headers, body)
+           VALUES ('a.v1', 0, 7, '2026-01-01T00:00Z', 'k', '[["x","y"]]', '{}'),
+                  ('a.v1', 0, 8, '2026-01-02T00:00Z', NULL, '[]', NULL)"#,
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    let mut rows = async || -> Vec<String> {
+        let rows =
+            sqlx::query_scalar(r#"SELECT r::text FROM bus.record AS r ORDER BY topic, partition, "offset""#);
+        rows.fetch_all(&mut connection).await.unwrap()
+    };
+    let before = rows().await;
+    assert_eq!(before.len(), 2);
+    provision(ferrex_bus::EMBEDDED).await;
+    assert_eq!(rows().await, before);
 }

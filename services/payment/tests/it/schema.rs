@@ -1,4 +1,3 @@
-use ferrex_postgres::{MigrationSet, SchemaSpec};
 use ferrex_testkit::Postgres;
 use secrecy::SecretString;
 use sqlx::{Connection as _, PgConnection};
@@ -49,24 +48,6 @@ async fn i10_f024_no_role_may_change_what_an_asset_is_or_what_happened() {
     }
 }
 
-/// The schema as it was before a migration of its own set.
-fn before(version: i64) -> SchemaSpec {
-    let (own, others) = ferrex_payment::SCHEMA.sets.split_last().unwrap();
-    let count = own
-        .migrations
-        .iter()
-        .take_while(|migration| migration.version < version);
-    let earlier: &MigrationSet = Box::leak(Box::new(MigrationSet {
-        name: own.name,
-        migrations: &own.migrations[..count.count()],
-    }));
-    SchemaSpec {
-        sets: Box::leak([others, &[earlier][..]].concat().into_boxed_slice()),
-        after_grants: "",
-        ..ferrex_payment::SCHEMA
-    }
-}
-
 #[tokio::test]
 async fn orders_of_before_they_were_written_once_stay_what_they_are() {
     let db = Postgres::shared().await.fresh_database().await;
@@ -76,7 +57,7 @@ async fn orders_of_before_they_were_written_once_stay_what_they_are() {
             .await
             .unwrap();
     };
-    provision(before(10)).await;
+    provision(ferrex_postgres::schema_before(10, &ferrex_payment::SCHEMA)).await;
     let mut connection = PgConnection::connect(&db.admin_url).await.unwrap();
     // One that is asked for, one that is open, one that has ended.
     sqlx::raw_sql(

@@ -148,10 +148,10 @@ fn batches<'r>(records: &'r [Record], partitions: &[i32]) -> Vec<BatchEntry<'r>>
     batches.into_values().collect()
 }
 
-type Bodies = Vec<Option<Vec<u8>>>;
+type Values = Vec<Option<Vec<u8>>>;
 /// Place of the position among those asked for, from 1, then first offset and time of a batch, and keys, headers and bodies of its
 /// messages.
-type BatchRow = (i64, i64, Timestamp, Bodies, Vec<String>, Bodies);
+type BatchRow = (i64, i64, Timestamp, Values, Vec<String>, Values);
 
 /// The next messages of several partitions, in order within each: whole batches until there are `limit` of one partition.
 pub(super) async fn read(

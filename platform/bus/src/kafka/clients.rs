@@ -10,9 +10,6 @@ use super::KafkaConfig;
 use crate::Error;
 use crate::transport::Urgency;
 
-/// Names of one setting: requests on their way to a broker.
-const IN_FLIGHT: [&str; 2] = ["max.in.flight.requests.per.connection", "max.in.flight"];
-
 /// Drops its content on a thread of its own: dropping a client of librdkafka blocks, and can deadlock an async worker.
 pub(super) struct OffThread<T: Send + 'static>(Option<T>);
 
@@ -70,6 +67,16 @@ impl Clients {
         client
     }
 
+    /// Sets what the settings leave open; it goes by two names.
+    fn prefer(&self, client: &mut ClientConfig, names: [&str; 2], value: &str) {
+        if !names
+            .iter()
+            .any(|name| self.config.properties.contains_key(*name))
+        {
+            client.set(names[0], value);
+        }
+    }
+
     pub fn admin(&self) -> Result<AdminClient<DefaultClientContext>, Error> {
         self.base()
             .create()
@@ -86,12 +93,11 @@ impl Clients {
         // With a batch of a partition on its way, the library looks without pause whether the next may be sent, which takes a processor,
         // unless a request to the broker waits to be sent. With two on their way one soon does; to a broker that is far away and has
         // many partitions, more may be wanted.
-        if !IN_FLIGHT
-            .iter()
-            .any(|name| self.config.properties.contains_key(*name))
-        {
-            client.set(IN_FLIGHT[0], "2");
-        }
+        self.prefer(
+            &mut client,
+            ["max.in.flight.requests.per.connection", "max.in.flight"],
+            "2",
+        );
         match urgency {
             // Events never time out here. A send that "failed" locally may still be in the log, and sending its
             // successors meanwhile would break the order of its key; so the client keeps trying in order.
@@ -100,9 +106,7 @@ impl Clients {
             // Half a millisecond gathers what is said at the same time; under load the next batch gathers while the broker
             // answers. Longer is what callers who wait for their receipts would wait for nothing.
             Urgency::Durable => {
-                if !self.config.properties.contains_key("linger.ms") {
-                    client.set("linger.ms", "0.5");
-                }
+                self.prefer(&mut client, ["linger.ms", "queue.buffering.max.ms"], "0.5");
                 client.set("message.timeout.ms", "0")
             }
             // Requests and answers have deadlines of their own.

@@ -1,5 +1,5 @@
--- What is published together to one partition is one row instead of a row a message: an order brings a dozen messages, each of which
--- was a row with an entry of an index.
+-- What is published together to one partition is one row instead of a row a message: the engine's relay tells of some fifty orders at
+-- a time, one or two messages each, and each message was a row with an entry of an index.
 CREATE TABLE record_batch (
     topic        text        NOT NULL,
     partition    integer     NOT NULL,

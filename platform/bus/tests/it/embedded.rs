@@ -200,6 +200,21 @@ async fn many_publishers_leave_no_hole_in_the_log() {
     assert_eq!((messages, holes), (800, 0));
 }
 
+/// Makes a group that goes on at `position`, or at the end of a partition that is shorter.
+async fn has_come_to(connection: &mut PgConnection, group: &str, topic: &str, position: i64) {
+    sqlx::query(
+        "WITH made AS (INSERT INTO bus.consumer_group VALUES ($1) RETURNING name)
+         INSERT INTO bus.claim (consumer_group, topic, partition, position)
+         SELECT name, topic, partition, least(next_offset, $3) FROM made CROSS JOIN bus.head WHERE topic = $2",
+    )
+    .bind(group)
+    .bind(topic)
+    .bind(position)
+    .execute(connection)
+    .await
+    .unwrap();
+}
+
 /// What is published together is one row; a group may have stopped within it, and one row may hold more than a reader takes at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_goes_on_within_what_was_published_together() {
@@ -221,14 +236,7 @@ async fn a_group_goes_on_within_what_was_published_together() {
         .await
         .unwrap();
     assert_eq!(rows, 3);
-    sqlx::raw_sql(
-        "INSERT INTO bus.consumer_group VALUES ('within');
-         INSERT INTO bus.claim (consumer_group, topic, partition, position)
-         SELECT 'within', topic, partition, least(next_offset, 1190) FROM bus.head WHERE topic = 'svc.within.v1'",
-    )
-    .execute(&mut connection)
-    .await
-    .unwrap();
+    has_come_to(&mut connection, "within", Happened::TOPIC, 1_190).await;
     let replica = world.replica(writing!("within", Happened, "a")).await;
     let effects = world.effects_reach(810).await;
     let numbers: Vec<i64> = effects.iter().map(|effect| effect.number).collect();
@@ -283,15 +291,11 @@ async fn retention_removes_what_is_old_and_read_by_every_group() {
     world.caught_up(&bus, "retention", Happened::TOPIC).await;
     // Another group has read five of them, so half of what came third, and the last two are young.
     let mut connection = Postgres::shared().await.superuser(&world.test_db).await;
-    sqlx::raw_sql(
-        "INSERT INTO bus.consumer_group VALUES ('slow');
-         INSERT INTO bus.claim (consumer_group, topic, partition, position)
-         SELECT 'slow', topic, partition, least(next_offset, 5) FROM bus.head WHERE topic = 'svc.retention.v1';
-         UPDATE bus.record_batch SET at = now() - interval '15 days' WHERE last_offset < 8",
-    )
-    .execute(&mut connection)
-    .await
-    .unwrap();
+    has_come_to(&mut connection, "slow", Happened::TOPIC, 5).await;
+    sqlx::raw_sql("UPDATE bus.record_batch SET at = now() - interval '15 days' WHERE last_offset < 8")
+        .execute(&mut connection)
+        .await
+        .unwrap();
     let left = async |connection: &mut PgConnection| -> Vec<i64> {
         let left = sqlx::query_scalar("SELECT \"offset\" FROM bus.record ORDER BY \"offset\"");
         left.fetch_all(connection).await.unwrap()

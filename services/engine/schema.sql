@@ -120,56 +120,71 @@ COMMENT ON TABLE inbox IS 'Messages that took effect or were parked, in the tran
 CREATE INDEX inbox_received_at ON inbox USING brin (received_at);
 GRANT DELETE, INSERT, SELECT, UPDATE ON inbox TO ferrex_engine;
 
-CREATE TABLE journal (
-    id          bigint NOT NULL,
-    command     uuid NOT NULL,
-    fingerprint bigint NOT NULL,
-    at          timestamp with time zone NOT NULL,
-    reference   uuid NOT NULL,
-    debit       integer NOT NULL,
-    credit      integer NOT NULL,
-    asset       integer NOT NULL,
-    reason      smallint NOT NULL,
-    kind        smallint NOT NULL,
-    refusal     smallint NOT NULL,
-    last        boolean NOT NULL,
-    amount      numeric(39,0) NOT NULL,
-    hold        uuid,
-    expires_at  timestamp with time zone,
-    CONSTRAINT amount_fits_kind CHECK (((amount >= (0)::numeric) AND ((kind >= 7) OR ((kind = 6) = (amount = (0)::numeric))))) NOT VALID
-);
-COMMENT ON TABLE journal IS 'What happened, one row an effect, append-only; ids count from 1 without gaps';
-COMMENT ON COLUMN journal.debit IS 'Account debited or held; 0 for none';
-COMMENT ON COLUMN journal.kind IS '1 move, 2 reserve, 3 post, 4 void, 5 expire, 6 refused, 7 trade, 8 order placed, 9 order lifted, 10 order set, 11 order ended, 12 market created, 13 market set, 14 fees set, 15 tier set';
-COMMENT ON COLUMN journal.last IS 'Last row of its command';
-CREATE INDEX journal_by_command ON journal USING brin (command uuid_minmax_multi_ops) WITH (pages_per_range='32', autosummarize=off);
-CREATE INDEX journal_by_id ON journal USING brin (id) WITH (pages_per_range='32', autosummarize=off);
-CREATE TRIGGER journal_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE VIEW journal AS
+ SELECT b.first_id + e.place - 1 AS id,
+    e.command,
+    e.fingerprint,
+    e.at,
+    e.reference,
+    e.debit,
+    e.credit,
+    e.asset,
+    e.reason,
+    e.kind,
+    e.refusal,
+    e.last,
+    e.amount,
+    e.hold,
+    e.expires_at,
+    b.first_id AS batch
+   FROM engine.journal_batch b
+     CROSS JOIN LATERAL unnest(b.entries) WITH ORDINALITY e(command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold, expires_at, place);
+
 GRANT SELECT ON journal TO ferrex_engine;
 
-CREATE TABLE journal_order (
-    id        bigint NOT NULL,
-    market    integer NOT NULL,
-    order_no  bigint NOT NULL,
-    other_no  bigint NOT NULL,
-    price     bigint NOT NULL,
-    lots      bigint NOT NULL,
-    lots_left bigint NOT NULL,
-    display   bigint NOT NULL,
-    stop      bigint NOT NULL,
-    flags     integer NOT NULL,
-    fee       numeric(39,0) NOT NULL,
-    client    uuid,
-    details   jsonb,
-    CONSTRAINT journal_order_fee_check CHECK ((fee >= (0)::numeric))
+CREATE TABLE journal_batch (
+    first_id bigint NOT NULL,
+    span     bigint NOT NULL,
+    entries  engine.journal_entry[] NOT NULL,
+    orders   engine.journal_order_entry[]
 );
-COMMENT ON TABLE journal_order IS 'What journal rows of kind 7 and above have beside, so that the rows of all others stay narrow; append-only';
-COMMENT ON COLUMN journal_order.id IS 'Id of the journal row';
-COMMENT ON COLUMN journal_order.order_no IS 'The order; in a trade the one that pays';
-COMMENT ON COLUMN journal_order.price IS 'In ticks of the market, of a trade its price, else the limit';
-CREATE INDEX journal_order_by_id ON journal_order USING brin (id) WITH (pages_per_range='32', autosummarize=off);
-CREATE TRIGGER journal_order_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal_order FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+COMMENT ON TABLE journal_batch IS 'What happened, one row a batch, one entry an effect, append-only; ids count from 1 without gaps';
+COMMENT ON COLUMN journal_batch.first_id IS 'Id of the first entry; those of the others follow';
+COMMENT ON COLUMN journal_batch.orders IS 'What entries of kind 7 and above have beside, by their place from 1; null if none is';
+COMMENT ON COLUMN journal_batch.span IS 'Which 256 ms the id of the first command is of, as all bits but the last 88';
+CREATE INDEX journal_batch_by_id ON journal_batch USING btree (first_id);
+CREATE INDEX journal_batch_by_span ON journal_batch USING btree (span);
+CREATE TRIGGER journal_batch_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal_batch FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+GRANT SELECT ON journal_batch TO ferrex_engine;
+
+CREATE VIEW journal_order AS
+ SELECT b.first_id + o.place - 1 AS id,
+    o.market,
+    o.order_no,
+    o.other_no,
+    o.price,
+    o.lots,
+    o.lots_left,
+    o.display,
+    o.stop,
+    o.flags,
+    o.fee,
+    o.client,
+    o.details,
+    b.first_id AS batch
+   FROM engine.journal_batch b
+     CROSS JOIN LATERAL unnest(b.orders) o(place, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details);
+
 GRANT SELECT ON journal_order TO ferrex_engine;
+
+CREATE TABLE journal_span (
+    span     bigint NOT NULL,
+    first_id bigint NOT NULL
+);
+COMMENT ON TABLE journal_span IS 'Other spans that ids of the commands of a batch are of; append-only';
+CREATE INDEX journal_span_by_span ON journal_span USING btree (span);
+CREATE TRIGGER journal_span_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON journal_span FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+GRANT SELECT ON journal_span TO ferrex_engine;
 
 CREATE TABLE lease (
     only_row   boolean NOT NULL DEFAULT true,
@@ -370,18 +385,6 @@ COMMENT ON TABLE snapshot_part IS 'The bytes of a snapshot, a megabyte a row, by
 CREATE TRIGGER snapshot_part_is_never_changed BEFORE UPDATE OR TRUNCATE ON snapshot_part FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 GRANT INSERT, SELECT ON snapshot_part TO ferrex_engine;
 
-CREATE TABLE summarized (
-    only_row      boolean NOT NULL DEFAULT true,
-    journal       bigint NOT NULL,
-    journal_order bigint NOT NULL,
-    CONSTRAINT summarized_pkey PRIMARY KEY (only_row),
-    CONSTRAINT summarized_journal_check CHECK ((journal >= 0)),
-    CONSTRAINT summarized_journal_order_check CHECK ((journal_order >= 0)),
-    CONSTRAINT summarized_only_row_check CHECK (only_row)
-);
-COMMENT ON TABLE summarized IS 'Up to which page each table is in its BRIN indexes';
-GRANT SELECT ON summarized TO ferrex_engine;
-
 CREATE TABLE told (
     topic       text NOT NULL,
     partition   integer NOT NULL,
@@ -399,7 +402,7 @@ CREATE TABLE told_upto (
 COMMENT ON TABLE told_upto IS 'Where the relay was, a row a minute for an hour: from the oldest it tells again what a broker has lost';
 GRANT DELETE, INSERT, SELECT, UPDATE ON told_upto TO ferrex_engine;
 
-CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, accounts engine.account_entry[], entries engine.journal_entry[], orders engine.journal_order_entry[])
+CREATE OR REPLACE FUNCTION append(my_epoch bigint, previous bigint, my_shard smallint, spans bigint[], accounts engine.account_entry[], entries engine.journal_entry[], orders engine.journal_order_entry[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -412,19 +415,10 @@ BEGIN
         INSERT INTO account (shard, id, owner, purpose, asset)
         SELECT my_shard, a.id, a.owner, a.purpose, a.asset FROM unnest(accounts) AS a;
     END IF;
-    INSERT INTO journal (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount,
-                         hold, expires_at)
-    SELECT previous + e.place, e.command, e.fingerprint, e.at, e.reference, e.debit, e.credit, e.asset, e.reason, e.kind,
-           e.refusal, e.last, e.amount, e.hold, e.expires_at
-      FROM unnest(entries) WITH ORDINALITY
-           AS e (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
-                 expires_at, place);
-    IF cardinality(orders) > 0 THEN
-        INSERT INTO journal_order (id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client,
-                                   details)
-        SELECT previous + o.place, o.market, o.order_no, o.other_no, o.price, o.lots, o.lots_left, o.display, o.stop, o.flags,
-               o.fee, o.client, o.details
-          FROM unnest(orders) AS o;
+    INSERT INTO journal_batch (first_id, span, entries, orders)
+    VALUES (previous + 1, spans[1], entries, CASE WHEN cardinality(orders) > 0 THEN orders END);
+    IF cardinality(spans) > 1 THEN
+        INSERT INTO journal_span (span, first_id) SELECT other, previous + 1 FROM unnest(spans[2:]) AS other;
     END IF;
     -- Not found by `last_id`, which this statement would compare as it was before the batch that it waits for.
     UPDATE head SET last_id = last_id + cardinality(entries) WHERE epoch = my_epoch
@@ -439,12 +433,13 @@ END
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION has_statistics(of_table text)
- RETURNS boolean
+CREATE OR REPLACE FUNCTION batch_of(row_id bigint)
+ RETURNS bigint
  LANGUAGE sql
+ STABLE
  SET search_path TO 'engine'
 AS $function$
-    SELECT EXISTS (SELECT FROM pg_stats WHERE schemaname = current_schema() AND tablename = of_table AND attname = 'id')
+    SELECT max(first_id) FROM journal_batch WHERE first_id <= row_id
 $function$
 ;
 
@@ -477,64 +472,6 @@ AS $function$
 BEGIN
     UPDATE lease SET renewed_at = clock_timestamp(), expires_at = clock_timestamp() + ttl WHERE epoch = my_epoch;
     RETURN FOUND;
-END
-$function$
-;
-
-CREATE OR REPLACE FUNCTION summarize()
- RETURNS boolean
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'engine'
- SET lock_timeout TO '100ms'
-AS $function$
-DECLARE
-    most CONSTANT bigint := 1000;
-    before summarized;
-    after summarized;
-BEGIN
-    SELECT * INTO before FROM summarized FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN false;
-    END IF;
-    after := before;
-    after.journal := summarize_pages('journal', ARRAY['journal_by_id', 'journal_by_command']::regclass[], before.journal, most);
-    after.journal_order := summarize_pages('journal_order', ARRAY['journal_order_by_id']::regclass[], before.journal_order, most);
-    -- Without statistics the planner takes a BRIN index for one that finds every page, and reads the whole table instead.
-    IF after.journal > 0 AND NOT has_statistics('journal') THEN
-        ANALYZE journal (id, command);
-    END IF;
-    IF after.journal_order > 0 AND NOT has_statistics('journal_order') THEN
-        ANALYZE journal_order (id);
-    END IF;
-    IF after IS DISTINCT FROM before THEN
-        UPDATE summarized SET journal = after.journal, journal_order = after.journal_order;
-    END IF;
-    RETURN after.journal >= before.journal + most * 32 OR after.journal_order >= before.journal_order + most * 32;
-EXCEPTION WHEN lock_not_available THEN
-    RETURN false;
-END
-$function$
-;
-
-CREATE OR REPLACE FUNCTION summarize_pages(summarized_table regclass, indexes regclass[], begin_page bigint, most bigint)
- RETURNS bigint
- LANGUAGE plpgsql
- SET search_path TO 'engine'
-AS $function$
-DECLARE
-    pages_per_range CONSTANT bigint := 32; -- as in every index of the journal
-    whole CONSTANT bigint := pg_relation_size(summarized_table) / current_setting('block_size')::bigint / pages_per_range;
-    range_no bigint := begin_page / pages_per_range;
-    index_name regclass;
-BEGIN
-    WHILE range_no < least(whole, begin_page / pages_per_range + most) LOOP
-        FOREACH index_name IN ARRAY indexes LOOP
-            PERFORM brin_summarize_range(index_name, range_no * pages_per_range);
-        END LOOP;
-        range_no := range_no + 1;
-    END LOOP;
-    RETURN range_no * pages_per_range;
 END
 $function$
 ;

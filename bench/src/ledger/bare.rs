@@ -1,5 +1,5 @@
 //! What PostgreSQL and the disk allow: callers, queue, batches and rows as ours, and nothing is decided. Each command
-//! becomes a row of a table that is shaped like the journal, indexes included; there is no epoch, no predecessor, no balance and
+//! becomes an entry of a table that is shaped like the journal's, indexes included; there is no epoch, no predecessor, no balance and
 //! no memory of ids.
 
 use std::time::{Duration, Instant};
@@ -38,9 +38,11 @@ impl Bare {
         let db = postgres.fresh_database().await;
         provision(&db.admin_url, &SCHEMA, &SecretString::from("bench")).await?;
         let mut connection = PgConnection::connect(&db.superuser_url).await?;
-        sqlx::raw_sql("SET search_path = public, engine; CREATE TABLE bare (LIKE journal INCLUDING ALL)")
-            .execute(&mut connection)
-            .await?;
+        sqlx::raw_sql(
+            "SET search_path = public, engine; CREATE TABLE bare (LIKE journal_batch INCLUDING ALL)",
+        )
+        .execute(&mut connection)
+        .await?;
         let (client, submissions) = EngineClient::local();
         Ok(Self {
             client,
@@ -52,7 +54,7 @@ impl Bare {
     pub async fn run(&self, callers: usize, effort: Effort) -> anyhow::Result<Run> {
         let mut superuser = PgConnection::connect(&self.db.superuser_url).await?;
         sqlx::raw_sql("CHECKPOINT").execute(&mut superuser).await?;
-        let before: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM bare")
+        let before: i64 = sqlx::query_scalar("SELECT coalesce(max(first_id), 0) FROM bare")
             .fetch_one(&mut superuser)
             .await?;
         let window = Window::after_warm_up(effort);
@@ -61,11 +63,12 @@ impl Bare {
             ..Load::of(callers)
         };
         let (tally, cpu) = load::call(&self.client, load, window).await?;
-        let (rows, commands): (i64, i64) =
-            sqlx::query_as("SELECT count(*), count(DISTINCT command) FROM bare WHERE id > $1")
-                .bind(before)
-                .fetch_one(&mut superuser)
-                .await?;
+        let (rows, commands): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), count(DISTINCT command) FROM bare, unnest(entries) WHERE first_id > $1",
+        )
+        .bind(before)
+        .fetch_one(&mut superuser)
+        .await?;
         ensure!(
             u64::try_from(rows)? == tally.applied && rows == commands,
             "{tally:?} was acknowledged, {rows} rows of {commands} commands were written"
@@ -183,20 +186,12 @@ impl Rows {
 
     /// Writes the rows after row `last_id` and answers their callers; answers the last row.
     async fn insert(self, connection: &mut PgConnection, last_id: i64) -> anyhow::Result<i64> {
-        sqlx::query(
-            "INSERT INTO bare (id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount,
-                               hold, expires_at)
-             SELECT $1 + e.place, e.command, e.fingerprint, e.at, e.reference, e.debit, e.credit, e.asset, e.reason, e.kind,
-                    e.refusal, e.last, e.amount, e.hold, e.expires_at
-               FROM unnest($2) WITH ORDINALITY
-                    AS e (command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold,
-                          expires_at, place)",
-        )
-        .bind(last_id)
-        .bind(self.entries)
-        .execute(connection)
-        .await
-        .context("inserting a batch")?;
+        sqlx::query("INSERT INTO bare (first_id, span, entries) VALUES ($1, $1, $2)")
+            .bind(last_id + 1)
+            .bind(self.entries)
+            .execute(connection)
+            .await
+            .context("inserting a batch")?;
         let mut sequence = last_id;
         for reply in self.replies {
             sequence += 1;

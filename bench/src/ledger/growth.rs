@@ -214,7 +214,7 @@ fn circle(accounts: u32, number: u64) -> ferrex_engine_core::Command {
 /// As many rows as were acknowledged, each of another command.
 async fn check(superuser: &mut PgConnection, before: i64, tally: Tally) -> anyhow::Result<()> {
     let (rows, commands): (i64, i64) =
-        sqlx::query_as("SELECT count(*), count(DISTINCT command) FROM engine.journal WHERE id > $1")
+        sqlx::query_as("SELECT count(*), count(DISTINCT command) FROM engine.journal WHERE batch > $1")
             .bind(before)
             .fetch_one(superuser)
             .await?;

@@ -92,7 +92,7 @@ async fn projected(superuser: &mut PgConnection) -> anyhow::Result<i64> {
 async fn check(superuser: &mut PgConnection, before: i64, tally: Tally) -> anyhow::Result<()> {
     let (moves, refusals, commands): (i64, i64, i64) = sqlx::query_as(
         "SELECT count(*) FILTER (WHERE kind = 1), count(*) FILTER (WHERE kind = 6), count(DISTINCT command)
-           FROM engine.journal WHERE id > $1",
+           FROM engine.journal WHERE batch > $1",
     )
     .bind(before)
     .fetch_one(&mut *superuser)

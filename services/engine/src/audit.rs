@@ -11,7 +11,7 @@ use ferrex_audit::{
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-/// Journal rows read at once.
+/// Ids of the batches that are read at once, and so of their rows.
 const PAGE: i64 = 20_000;
 
 /// Why an audit could not be made. It says nothing about the books.
@@ -60,21 +60,17 @@ pub async fn audit(connection: &mut PgConnection) -> Result<Report, AuditError> 
     let ends = state(connection, &mut auditor).await;
     let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await;
     let (head, end) = ends?;
-    let mut last = 0;
-    loop {
-        let rows = page(connection, last, end).await?;
-        let Some(end_of_page) = rows.last().map(|row| row.id) else {
-            break;
-        };
+    let mut from = i64::MIN;
+    while let Some((rows, next)) = page(connection, from, end).await? {
         for row in &rows {
             auditor.row(row);
         }
-        last = end_of_page;
+        from = next;
     }
     Ok(auditor.finish(head))
 }
 
-/// Hands over all but the rows; answers the id that the head says is the last, and the highest there is.
+/// Hands over all but the rows; answers the id that the head says is the last, and the last batch there is.
 async fn state(connection: &mut PgConnection, auditor: &mut Auditor) -> Result<(i64, i64), AuditError> {
     auditor.rights(&rights(connection).await?);
     let accounts: Vec<(i32, Option<Uuid>, i16, i32)> =
@@ -95,20 +91,18 @@ async fn state(connection: &mut PgConnection, auditor: &mut Auditor) -> Result<(
         .fetch_one(&mut *connection)
         .await
         .map_err(reading("the journal's end"))?;
-    // By a number that the planner knows: it would read the whole table for what might be a third of it.
-    let beyond: Option<i64> = sqlx::query_scalar("SELECT max(id) FROM engine.journal WHERE id > $1")
-        .bind(head)
+    let last: Option<i64> = sqlx::query_scalar("SELECT max(first_id) FROM engine.journal_batch")
         .fetch_one(connection)
         .await
-        .map_err(reading("rows beyond the journal's end"))?;
-    Ok((head, beyond.unwrap_or(head)))
+        .map_err(reading("the journal's last batch"))?;
+    Ok((head, last.unwrap_or(0)))
 }
 
 async fn rights(connection: &mut PgConnection) -> Result<Rights, AuditError> {
     // A right to a single column counts too; membership in another role is seen through by the has_… functions.
     let writers: Vec<String> = sqlx::query_scalar(
         "SELECT DISTINCT r.rolname::text FROM pg_roles r, pg_class c
-          WHERE c.oid IN ('engine.journal'::regclass, 'engine.journal_order'::regclass) AND r.rolcanlogin AND NOT r.rolsuper AND r.oid <> c.relowner
+          WHERE c.oid IN ('engine.journal_batch'::regclass, 'engine.journal_span'::regclass) AND r.rolcanlogin AND NOT r.rolsuper AND r.oid <> c.relowner
             AND (has_table_privilege(r.oid, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
                  OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE'))
           ORDER BY 1",
@@ -117,7 +111,7 @@ async fn rights(connection: &mut PgConnection) -> Result<Rights, AuditError> {
     .await
     .map_err(reading("the rights to the journal"))?;
     let owner: String = sqlx::query_scalar(
-        "SELECT relowner::regrole::text FROM pg_class WHERE oid = 'engine.journal'::regclass",
+        "SELECT relowner::regrole::text FROM pg_class WHERE oid = 'engine.journal_batch'::regclass",
     )
     .fetch_one(&mut *connection)
     .await
@@ -125,8 +119,8 @@ async fn rights(connection: &mut PgConnection) -> Result<Rights, AuditError> {
     // BEFORE (2) UPDATE (16), DELETE (8), TRUNCATE (32), for each statement (not 1), enabled
     let guarded: bool = sqlx::query_scalar(
         "SELECT count(*) = 2 FROM pg_trigger
-          WHERE (tgrelid, tgname) IN (('engine.journal'::regclass, 'journal_is_append_only'),
-                                      ('engine.journal_order'::regclass, 'journal_order_is_append_only'))
+          WHERE (tgrelid, tgname) IN (('engine.journal_batch'::regclass, 'journal_batch_is_append_only'),
+                                      ('engine.journal_span'::regclass, 'journal_span_is_append_only'))
             AND tgtype & 59 = 58 AND tgenabled IN ('O', 'A')",
     )
     .fetch_one(&mut *connection)
@@ -267,46 +261,53 @@ fn row_fact(row: StoredRow, order: Option<&StoredOrder>) -> Result<RowFact, Audi
     })
 }
 
-/// The rows that follow `after`, up to `end`; none when there are no more. A gap wider than a page is looked over by asking for the
-/// next row there is.
-async fn page(connection: &mut PgConnection, after: i64, end: i64) -> Result<Vec<RowFact>, AuditError> {
+/// The rows of the next batches, from batch `from` on up to batch `end`, and where those after them begin; none when there are no more.
+/// Whole batches, whatever the ids of their rows: a row that is in two of them is seen twice.
+async fn page(
+    connection: &mut PgConnection,
+    from: i64,
+    end: i64,
+) -> Result<Option<(Vec<RowFact>, i64)>, AuditError> {
     let next: Option<i64> = sqlx::query_scalar(
-        "SELECT CASE WHEN EXISTS (SELECT FROM engine.journal WHERE id > $1 AND id <= $2) THEN $1
-                     ELSE (SELECT min(id) - 1 FROM engine.journal WHERE id > $1 AND id <= $3) END",
+        "SELECT min(first_id) FROM engine.journal_batch WHERE first_id >= $1 AND first_id <= $2",
     )
-    .bind(after)
-    .bind(end.min(after + PAGE))
+    .bind(from)
     .bind(end)
     .fetch_one(&mut *connection)
     .await
-    .map_err(reading("the journal"))?;
-    let Some(after) = next else { return Ok(Vec::new()) };
-    let upto = end.min(after + PAGE);
+    .map_err(reading("the journal's batches"))?;
+    let Some(from) = next else { return Ok(None) };
+    let before = from + PAGE;
     let rows: Vec<StoredRow> = sqlx::query_as(
         "SELECT id, command, fingerprint, reason, reference, kind, debit, credit, asset, amount::text, hold, refusal, last
-           FROM engine.journal WHERE id > $1 AND id <= $2 ORDER BY id",
+           FROM engine.journal WHERE batch >= $1 AND batch < $2 AND batch <= $3 ORDER BY batch, id",
     )
-    .bind(after)
-    .bind(upto)
+    .bind(from)
+    .bind(before)
+    .bind(end)
     .fetch_all(&mut *connection)
     .await
     .map_err(reading("the journal"))?;
     // Put together here: a plan that joins them as if they were empty, which is all that is known of them at first, looks
     // through one for each row of the other.
     let orders: Vec<StoredOrder> = sqlx::query_as(
-        "SELECT id, market, order_no, flags, fee::text FROM engine.journal_order WHERE id > $1 AND id <= $2 ORDER BY id",
+        "SELECT id, market, order_no, flags, fee::text
+           FROM engine.journal_order WHERE batch >= $1 AND batch < $2 AND batch <= $3 ORDER BY batch, id",
     )
-    .bind(after)
-    .bind(upto)
+    .bind(from)
+    .bind(before)
+    .bind(end)
     .fetch_all(&mut *connection)
     .await
     .map_err(reading("what the journal says of orders"))?;
     let mut orders = orders.iter().peekable();
-    rows.into_iter()
+    let facts: Result<Vec<RowFact>, AuditError> = rows
+        .into_iter()
         .map(|row| {
             while orders.next_if(|order| order.0 < row.0).is_some() {}
             let order = orders.peek().copied().filter(|order| order.0 == row.0);
             row_fact(row, order)
         })
-        .collect()
+        .collect();
+    Ok(Some((facts?, before)))
 }

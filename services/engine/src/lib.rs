@@ -4,10 +4,11 @@
 //! ([`Service::client`]) or over the internal HTTP/2 listener, are decided by the pure kernel (`ferrex-engine-core`), written
 //! with one statement a batch, and answered after its commit.
 //!
-//! - **Tables** (schema `engine`): `journal`, `journal_order`, `account` (append-only, written by `append()` alone), `head`, `lease`
+//! - **Tables** (schema `engine`): `journal_batch`, `journal_span`, `account` (append-only, written by `append()` alone; `journal` and
+//!   `journal_order` show the first by the row), `head`, `lease`
 //!   (changed by functions alone), `balance`, `hold`, `market`, `open_order`, `fee_tier`, `projection` (made from the journal),
 //!   `relay` (how far the bus has been told), `told`, `told_upto` (where its broker stored that, and where the relay was),
-//!   `snapshot`, `snapshot_part` (the whole state, for a restart), `summarized` (how far the BRIN indexes are).
+//!   `snapshot`, `snapshot_part` (the whole state, for a restart).
 //! - **Topics out**: `engine.journal.v1`, one `engine.journal.committed` a command that moved money;
 //!   `engine.market.v1`, one `engine.market.changed` a command that changed a market or its orders;
 //!   `engine.audit.v1`, one `engine.ledger.audited` an audit. **In**: `cron.tick.v1` (job
@@ -24,7 +25,7 @@
 //! independent audit.
 //!
 //! To add a kind of command: 1. its variant of `Action` and its rows in `domain/engine`, 2. where its rows have columns of their
-//! own, a table beside `journal` with the same ids, as `journal_order` (`store/orders.rs`), 3. its part in the projection.
+//! own, a type of entry beside `journal_entry`, as `journal_order_entry` (`store/orders.rs`), 3. its part in the projection.
 
 pub mod audit;
 mod beside;
@@ -47,7 +48,6 @@ mod shared;
 pub mod snapshots;
 mod standby;
 mod store;
-mod summaries;
 pub mod telling;
 
 pub use config::Config;

@@ -56,6 +56,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "two_batches",
             sql: include_str!("../migrations/0010_two_batches.sql"),
         },
+        Migration {
+            version: 11,
+            name: "batches",
+            sql: include_str!("../migrations/0011_batches.sql"),
+        },
     ],
 };
 
@@ -68,10 +73,10 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
     role: "ferrex_engine",
     sets: &[&ferrex_bus::MIGRATIONS, &MIGRATIONS],
     after_grants: "
-        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal, journal_order, account, head, lease, summarized FROM ferrex_engine;
+        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON journal_batch, journal_span, journal, journal_order, account, head, lease FROM ferrex_engine;
         REVOKE INSERT, DELETE ON projection, relay, audit FROM ferrex_engine;
         REVOKE UPDATE, TRUNCATE ON snapshot, snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON balance, hold, market, fee_tier FROM ferrex_engine;
-        REVOKE EXECUTE ON FUNCTION refuse_change(), summarize_pages(regclass, regclass[], bigint, bigint), has_statistics(text) FROM ferrex_engine;",
+        REVOKE EXECUTE ON FUNCTION refuse_change() FROM ferrex_engine;",
 };

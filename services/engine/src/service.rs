@@ -17,7 +17,7 @@ use crate::owner::Owner;
 use crate::shared::{Role, Shared};
 use crate::snapshots::Wish;
 use crate::standby::Standby;
-use crate::{Config, Error, consumers, http, snapshots, summaries};
+use crate::{Config, Error, consumers, http, snapshots};
 
 /// What the engine works with.
 pub struct Dependencies {
@@ -147,8 +147,6 @@ impl Service {
         });
         let snapshots = tokio::spawn(snapshots::run(shared.clone(), shutdown.clone()));
         let _snapshots = AbortOnDropHandle::new(snapshots);
-        let summaries = tokio::spawn(summaries::run(shared.clone(), shutdown.clone()));
-        let _summaries = AbortOnDropHandle::new(summaries);
         let mut backoff = Backoff::default();
         while !shutdown.is_cancelled() {
             let error = match turn(&shared, &mut submissions, &shutdown, &mut backoff).await {

@@ -83,10 +83,9 @@ async fn fill(db: &TestDb) -> anyhow::Result<()> {
     }
     stop.cancel();
     serving.await??;
-    // What autovacuum does within minutes: the BRIN index knows nothing of the newest pages until then, and each page of rows
-    // would look through all of them.
+    // What autovacuum does within minutes.
     let mut superuser = PgConnection::connect(&db.superuser_url).await?;
-    sqlx::query("VACUUM ANALYZE engine.journal, engine.journal_order")
+    sqlx::query("VACUUM ANALYZE engine.journal_batch")
         .execute(&mut superuser)
         .await?;
     Ok(())
@@ -212,8 +211,8 @@ async fn page(connection: &mut PgConnection, after: i64) -> anyhow::Result<Vec<s
         "SELECT j.id, j.command, j.fingerprint, j.at, j.reference, j.debit, j.credit, j.asset, j.reason, j.kind, j.refusal, j.last,
                 j.amount, j.hold, j.expires_at, o.market, o.order_no, o.other_no, o.price, o.lots, o.lots_left, o.display,
                 o.stop, o.flags, o.fee, o.client, o.details
-           FROM (SELECT * FROM journal WHERE id > $1 AND id <= $2) j
-           LEFT JOIN (SELECT * FROM journal_order WHERE id > $1 AND id <= $2) o ON o.id = j.id
+           FROM (SELECT * FROM journal WHERE batch >= (SELECT batch_of($1 + 1)) AND batch <= $2 AND id > $1 AND id <= $2) j
+           LEFT JOIN (SELECT * FROM journal_order WHERE batch >= (SELECT batch_of($1 + 1)) AND batch <= $2 AND id > $1 AND id <= $2) o ON o.id = j.id
           ORDER BY j.id",
     )
     .bind(after)

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use sqlx::error::DatabaseError;
 use uuid::Uuid;
 
-use super::{orders, stored};
+use super::{journal, orders, stored};
 use crate::Error;
 use crate::error::Doing as _;
 
@@ -110,10 +110,11 @@ pub(crate) async fn append(
     let accounts: Result<Vec<_>, Error> = batch.accounts.iter().map(AccountEntry::of).collect();
     let entries: Result<Vec<_>, Error> = batch.rows.iter().map(Entry::of).collect();
     // `execute` reads to the end of the exchange: an error at commit, after the statement's own answer, is seen.
-    let written = sqlx::query("SELECT append($1, $2, $3, $4, $5, $6)")
+    let written = sqlx::query("SELECT append($1, $2, $3, $4, $5, $6, $7)")
         .bind(row_id(epoch)?)
         .bind(row_id(previous)?)
         .bind(shard.cast_signed())
+        .bind(journal::spans(&batch.rows))
         .bind(accounts?)
         .bind(entries?)
         .bind(orders::entries(&batch.rows)?)

@@ -38,6 +38,24 @@ fn plain(row: &mut CopiedRow<'_>) -> Result<JournalRow, Error> {
     })
 }
 
+/// Which 256 ms an id is of. A batch is found by those of its commands.
+fn span(id: CommandId) -> i64 {
+    let mut bytes = [0; 8];
+    bytes[3..].copy_from_slice(&id.uuid().as_bytes()[..5]);
+    i64::from_be_bytes(bytes)
+}
+
+/// Those of the commands of a batch, each once, that of the first command first.
+pub(super) fn spans(rows: &[JournalRow]) -> Vec<i64> {
+    let mut spans: Vec<i64> = rows.iter().map(|row| span(row.command)).collect();
+    if let Some((first, others)) = spans.split_first_mut() {
+        let first = *first;
+        others.sort_unstable_by_key(|span| (*span != first, *span));
+        spans.dedup();
+    }
+    spans
+}
+
 /// Id of the journal's last row.
 pub(crate) async fn last_id(db: impl PgExecutor<'_>) -> Result<u64, Error> {
     let id: i64 = sqlx::query_scalar("SELECT last_id FROM head")
@@ -69,12 +87,18 @@ impl Page {
     }
 }
 
+/// What holds for the rows after `after` up to `upto`, of the journal and of what it has about orders.
+pub(super) fn within(after: u64, upto: u64) -> String {
+    // The batches first, which have an index.
+    format!("batch >= (SELECT batch_of({after} + 1)) AND batch <= {upto} AND id > {after} AND id <= {upto}")
+}
+
 /// The rows after `after` up to `upto`, in order. Only for a connection of one's own, which an error leaves in no state to go on with.
 pub(crate) async fn page(connection: &mut PgConnection, after: u64, upto: u64) -> Result<Page, Error> {
-    // Both bounds, so that the BRIN index gives a few pages and not all that follow.
     let rows = format!(
         "SELECT id, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount, hold, expires_at
-           FROM journal WHERE id > {after} AND id <= {upto} ORDER BY id"
+           FROM journal WHERE {} ORDER BY batch, id",
+        within(after, upto)
     );
     Ok(Page {
         rows: copy_out(connection, &rows, "reading the journal").await?,
@@ -90,14 +114,6 @@ pub(crate) async fn rows_between(
 ) -> Result<Vec<JournalRow>, Error> {
     let page = page(connection, after, upto).await?;
     blocking(move || page.rows()).await
-}
-
-/// Brings the BRIN indexes of the journal up to its end. True when there was too much of it for one statement.
-pub(crate) async fn summarize(connection: &mut PgConnection) -> Result<bool, Error> {
-    sqlx::query_scalar("SELECT summarize()")
-        .fetch_one(connection)
-        .await
-        .doing("bringing the journal's indexes up to its end")
 }
 
 /// Accounts with a number above `after` up to `upto`, in order.
@@ -133,11 +149,16 @@ pub(crate) async fn known_by_id(
     db: impl PgExecutor<'_>,
     ids: &[CommandId],
 ) -> Result<Vec<(CommandId, Known)>, Error> {
-    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let commands: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let spans: Vec<i64> = ids.iter().map(|id| span(*id)).collect();
     let rows: Vec<(Uuid, i64, i64, i16)> = sqlx::query_as(
-        "SELECT command, fingerprint, id, refusal FROM journal WHERE command = ANY($1) AND last",
+        "SELECT command, fingerprint, id, refusal FROM journal
+          WHERE batch IN (SELECT first_id FROM journal_batch WHERE span = ANY($2)
+                          UNION ALL SELECT first_id FROM journal_span WHERE span = ANY($2))
+            AND command = ANY($1) AND last",
     )
-    .bind(ids)
+    .bind(commands)
+    .bind(spans)
     .fetch_all(db)
     .await
     .doing("looking old commands up")?;

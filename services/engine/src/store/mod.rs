@@ -15,7 +15,7 @@ mod snapshot;
 pub(crate) use append::{Appended, append};
 pub(crate) use audits::{ask_for_audit, audit_asked_for, audit_is_made};
 pub(crate) use holds::closed_holds_by_id;
-pub(crate) use journal::{Page, accounts_between, known_by_id, last_id, page, rows_between, summarize};
+pub(crate) use journal::{Page, accounts_between, known_by_id, last_id, page, rows_between};
 pub(crate) use lease::{Lease, hold_lock, is_epoch, owner_address, release_lease, renew_lease, take_lease};
 pub(crate) use projection::{Projected, project, projected};
 pub(crate) use relay::{relay_cursor, relay_watch, remember_relay_cursor, set_relay_cursor, tell_again};

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::journal::within;
 use super::projection::TOGETHER;
 use super::{natural, stored};
 use crate::Error;
@@ -68,7 +69,8 @@ pub(super) async fn parts_between(
 ) -> Result<Copied, Error> {
     let query = format!(
         "SELECT id, market, order_no, other_no, price, lots, lots_left, display, stop, flags, fee, client, details::text
-           FROM journal_order WHERE id > {after} AND id <= {upto} ORDER BY id"
+           FROM journal_order WHERE {} ORDER BY batch, id",
+        within(after, upto)
     );
     Ok(copy_out(connection, &query, "reading the journal's orders").await?)
 }

@@ -111,12 +111,13 @@ pub(crate) async fn store_snapshot(
 
 /// What identifies a journal row that ends a command; `None` when there is no such row.
 pub(crate) async fn last_row(db: impl PgExecutor<'_>, id: u64) -> Result<Option<LastRow>, Error> {
-    let row: Option<(Uuid, i64)> =
-        sqlx::query_as("SELECT command, fingerprint FROM journal WHERE id = $1 AND last")
-            .bind(id.cast_signed())
-            .fetch_optional(db)
-            .await
-            .doing("reading the row of a snapshot")?;
+    let row: Option<(Uuid, i64)> = sqlx::query_as(
+        "SELECT command, fingerprint FROM journal WHERE batch = (SELECT batch_of($1)) AND id = $1 AND last",
+    )
+    .bind(id.cast_signed())
+    .fetch_optional(db)
+    .await
+    .doing("reading the row of a snapshot")?;
     Ok(row.map(|(command, fingerprint)| LastRow {
         id,
         command: CommandId::from_uuid(command),

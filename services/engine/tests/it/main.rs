@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod audits;
+mod batches;
 mod commit;
 mod crash;
 mod crashes;
@@ -13,5 +14,4 @@ mod remote;
 mod restart;
 mod rights;
 mod snapshots;
-mod summaries;
 mod support;

@@ -168,7 +168,7 @@ async fn i13_append_refuses_an_old_epoch_and_a_wrong_predecessor() {
         (epoch, last, None),
     ] {
         let appended = sqlx::query(
-            "SELECT append($1, $2, 0::smallint, '{}',
+            "SELECT append($1, $2, 0::smallint, '{0}', '{}',
                            ARRAY[(gen_random_uuid(), 0, now(), gen_random_uuid(), 0, 0, 0, 3, 6, 1, true, 0, NULL, NULL)::journal_entry],
                            '{}')",
         )

@@ -5,7 +5,7 @@ use ferrex_ids::HoldId;
 use crate::support::*;
 
 /// Nothing is remembered in memory: every id is older than the window.
-fn no_window() -> Config {
+pub fn no_window() -> Config {
     Config {
         window_hours: 0,
         window_commands_max: 0,

@@ -28,9 +28,13 @@ async fn i10_no_role_may_change_the_journal() {
     let mut service = PgConnection::connect(&url).await.unwrap();
     let mut owner = PgConnection::connect(&db.admin_url).await.unwrap();
     let mut superuser = PgConnection::connect(&db.superuser_url).await.unwrap();
-    for table in ["journal", "account"] {
+    for (table, column) in [
+        ("journal_batch", "first_id"),
+        ("journal_span", "first_id"),
+        ("account", "asset"),
+    ] {
         let changes = [
-            format!("UPDATE engine.{table} SET asset = 1"),
+            format!("UPDATE engine.{table} SET {column} = 1"),
             format!("DELETE FROM engine.{table}"),
             format!("TRUNCATE engine.{table}"),
         ];
@@ -41,12 +45,13 @@ async fn i10_no_role_may_change_the_journal() {
         }
     }
     for change in [
-        "INSERT INTO engine.journal SELECT * FROM engine.journal",
+        "INSERT INTO engine.journal_batch SELECT * FROM engine.journal_batch",
+        "INSERT INTO engine.journal_span SELECT * FROM engine.journal_span",
         "INSERT INTO engine.account SELECT * FROM engine.account",
         "UPDATE engine.head SET last_id = 0",
         "UPDATE engine.lease SET epoch = 99",
         "DELETE FROM engine.balance",
-        "ALTER TABLE engine.journal DISABLE TRIGGER ALL",
+        "ALTER TABLE engine.journal_batch DISABLE TRIGGER ALL",
         "CREATE TABLE engine.mine ()",
     ] {
         assert_eq!(refused_with(&mut service, change).await, "42501", "{change}");
@@ -71,28 +76,38 @@ async fn the_audit_sees_what_a_superuser_has_tampered_with() {
             "I02",
         ),
         (
-            "GRANT UPDATE (amount) ON engine.journal TO ferrex_engine",
-            "REVOKE UPDATE (amount) ON engine.journal FROM ferrex_engine",
+            "GRANT UPDATE (entries) ON engine.journal_batch TO ferrex_engine",
+            "REVOKE UPDATE (entries) ON engine.journal_batch FROM ferrex_engine",
             "I10",
         ),
         (
-            "ALTER TABLE engine.journal DISABLE TRIGGER journal_is_append_only",
-            "ALTER TABLE engine.journal ENABLE TRIGGER journal_is_append_only",
+            "ALTER TABLE engine.journal_span DISABLE TRIGGER journal_span_is_append_only",
+            "ALTER TABLE engine.journal_span ENABLE TRIGGER journal_span_is_append_only",
             "I10",
         ),
         (
-            "ALTER TABLE engine.journal DISABLE TRIGGER USER; UPDATE engine.journal SET amount = 1000 WHERE id = 2;
-             ALTER TABLE engine.journal ENABLE TRIGGER USER",
-            "ALTER TABLE engine.journal DISABLE TRIGGER USER; UPDATE engine.journal SET amount = 10 WHERE id = 2;
-             ALTER TABLE engine.journal ENABLE TRIGGER USER",
+            "ALTER TABLE engine.journal_batch DISABLE TRIGGER USER;
+             UPDATE engine.journal_batch SET entries[1].amount = 1000 WHERE first_id = 2;
+             ALTER TABLE engine.journal_batch ENABLE TRIGGER USER",
+            "ALTER TABLE engine.journal_batch DISABLE TRIGGER USER;
+             UPDATE engine.journal_batch SET entries[1].amount = 10 WHERE first_id = 2;
+             ALTER TABLE engine.journal_batch ENABLE TRIGGER USER",
             "I05",
         ),
         (
-            "INSERT INTO engine.journal
-             SELECT id + 1000000, command, fingerprint, at, reference, debit, credit, asset, reason, kind, refusal, last, amount
-               FROM engine.journal WHERE id = 2",
-            "ALTER TABLE engine.journal DISABLE TRIGGER USER; DELETE FROM engine.journal WHERE id > 2;
-             ALTER TABLE engine.journal ENABLE TRIGGER USER",
+            "INSERT INTO engine.journal_batch SELECT first_id + 1000000, span, entries FROM engine.journal_batch WHERE first_id = 2",
+            "ALTER TABLE engine.journal_batch DISABLE TRIGGER USER; DELETE FROM engine.journal_batch WHERE first_id > 2;
+             ALTER TABLE engine.journal_batch ENABLE TRIGGER USER",
+            "I10",
+        ),
+        (
+            "ALTER TABLE engine.journal_batch DISABLE TRIGGER USER;
+             UPDATE engine.journal_batch b SET entries = b.entries || next.entries
+               FROM engine.journal_batch next WHERE b.first_id = 1 AND next.first_id = 2;
+             ALTER TABLE engine.journal_batch ENABLE TRIGGER USER",
+            "ALTER TABLE engine.journal_batch DISABLE TRIGGER USER;
+             UPDATE engine.journal_batch SET entries = entries[:1] WHERE first_id = 1;
+             ALTER TABLE engine.journal_batch ENABLE TRIGGER USER",
             "I10",
         ),
         (

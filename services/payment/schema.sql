@@ -811,3 +811,21 @@ COMMENT ON TABLE withdrawal IS 'What was asked for, and where it stands as the f
 CREATE INDEX withdrawal_open ON withdrawal USING btree (network, id) WHERE (NOT is_final);
 CREATE INDEX withdrawal_user ON withdrawal USING btree (user_id, id DESC);
 GRANT INSERT, SELECT ON withdrawal TO ferrex_payment;
+
+CREATE OR REPLACE FUNCTION keep_movements(lines payment.movement_entry[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'payment'
+AS $function$
+BEGIN
+    INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at, credited, debited, reserved, released, owed, repaid,
+                          fee)
+    SELECT l.* FROM unnest(lines) AS l;
+EXCEPTION WHEN unique_violation THEN
+    INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at, credited, debited, reserved, released, owed, repaid,
+                          fee)
+    SELECT l.* FROM unnest(lines) AS l
+    ON CONFLICT DO NOTHING;
+END
+$function$
+;

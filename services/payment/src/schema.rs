@@ -55,6 +55,11 @@ const OWN: MigrationSet = MigrationSet {
             name: "orders written once",
             sql: include_str!("../migrations/0010_orders_written_once.sql"),
         },
+        Migration {
+            version: 11,
+            name: "movements",
+            sql: include_str!("../migrations/0011_movements.sql"),
+        },
     ],
 };
 

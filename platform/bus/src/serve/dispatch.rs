@@ -24,11 +24,19 @@ const FLUSH_EVERY: Duration = Duration::from_millis(50);
 const DRAIN_WITHIN: Duration = Duration::from_secs(15);
 /// Most messages in one transaction.
 const BATCH_MAX: usize = 1_000;
-/// A partition's batches begin this far apart, so that each carries many: a batch costs much, and each of its messages little. One
-/// that comes after a longer pause is not waited for.
-const BATCHES_APART: Duration = Duration::from_millis(20);
 /// So many that wait are a batch that is worth its cost.
 const MANY: usize = 100;
+
+/// How far apart two batches of a partition begin, so that each carries many when many come: a batch costs much, and each of its
+/// messages little. One that comes after a longer pause is not waited for.
+fn apart(messages: usize, took: Duration) -> Duration {
+    /// Where messages come faster than one in this time, batches are as far apart as they may be.
+    const A_MESSAGE: Duration = Duration::from_millis(2);
+    const MOST: Duration = Duration::from_millis(50);
+    let gathering = A_MESSAGE * u32::try_from(messages).unwrap_or(u32::MAX);
+    // Where they come slowly, a partition is at work half of the time at most.
+    gathering.max(2 * took).min(MOST)
+}
 
 /// What is done with messages.
 #[async_trait]
@@ -367,7 +375,7 @@ impl<P: Processor> Member<P> {
             }
             Work::Rest => holding.batch_in_work = false,
             Work::Batch { batch, begun } => {
-                let rest_until = begun + BATCHES_APART;
+                let rest_until = begun + apart(batch.len(), begun.elapsed());
                 let few_wait = holding.backlog.len() < MANY;
                 let rests = done && few_wait && Instant::now() < rest_until;
                 holding.batch_in_work = rests;
@@ -435,5 +443,21 @@ impl<P: Processor> Member<P> {
             }
         }
         positions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_begin_further_apart_the_more_they_carry_and_the_longer_they_take() {
+        let apart_ms = |messages, took| apart(messages, Duration::from_millis(took)).as_millis();
+        assert_eq!(apart_ms(1, 1), 2);
+        assert_eq!(apart_ms(1, 4), 8);
+        assert_eq!(apart_ms(10, 4), 20);
+        assert_eq!(apart_ms(25, 4), 50);
+        assert_eq!(apart_ms(1_000, 1), 50);
+        assert_eq!(apart_ms(1, 1_000), 50);
     }
 }

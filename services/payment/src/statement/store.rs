@@ -223,17 +223,12 @@ pub async fn insert(tx: &mut PgConnection, lines: &[Line<'_>]) -> Result<(), DbE
     if lines.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "INSERT INTO movement (user_id, sequence, asset, command, reason, reference, at,
-                               credited, debited, reserved, released, owed, repaid, fee)
-         SELECT e.* FROM unnest($1) AS e
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(lines.iter().map(Entry::from).collect::<Vec<_>>())
-    .execute(tx)
-    .await
-    .doing("writing movements")
-    .map(drop)
+    sqlx::query("SELECT keep_movements($1)")
+        .bind(lines.iter().map(Entry::from).collect::<Vec<_>>())
+        .execute(tx)
+        .await
+        .doing("writing movements")
+        .map(drop)
 }
 
 /// A person's movements, newest first, below a given place (sequence, asset).

@@ -49,6 +49,40 @@ async fn i10_f024_no_role_may_change_what_an_asset_is_or_what_happened() {
 }
 
 #[tokio::test]
+async fn lines_of_a_history_that_come_again_are_kept_once_beside_new_ones() {
+    let db = Postgres::shared().await.fresh_database().await;
+    ferrex_postgres::provision(
+        &db.admin_url,
+        &ferrex_payment::SCHEMA,
+        &SecretString::from("test"),
+    )
+    .await
+    .unwrap();
+    let url = db.url.replace("postgres://", "postgres://ferrex_payment:test@");
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    for (lines, expected) in [
+        (vec![1, 2], vec![1, 2]),
+        (vec![2, 3, 3], vec![1, 2, 3]),
+        (vec![1], vec![1, 2, 3]),
+    ] {
+        sqlx::query(
+            "SELECT payment.keep_movements(array_agg(
+                 (u.id, n, 1, u.id, 1, u.id, now(), n, 0, 0, 0, 0, 0, 0)::payment.movement_entry))
+               FROM unnest($1::bigint[]) AS n, (SELECT '018f0000-0000-7000-8000-000000000001'::uuid AS id) AS u",
+        )
+        .bind(lines)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        let kept: Vec<i64> = sqlx::query_scalar("SELECT sequence FROM payment.movement ORDER BY 1")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(kept, expected);
+    }
+}
+
+#[tokio::test]
 async fn orders_of_before_they_were_written_once_stay_what_they_are() {
     let db = Postgres::shared().await.fresh_database().await;
     let password = SecretString::from("test");

@@ -1,7 +1,5 @@
 //! Writes orders that are asked for at the same time together: one statement, one commit for all of them.
 
-use std::time::Duration;
-
 use ferrex_fault::{Classify as _, Fault, Kind};
 use ferrex_postgres::{Db, Dedicated, Error as DbError, PgU128, SqlResult as _, entry, is_unique_violation};
 use ferrex_time::Timestamp;
@@ -16,11 +14,6 @@ use crate::idempotency::Bound;
 const QUEUE: usize = 4_096;
 /// How many are written at once.
 const TOGETHER: usize = 256;
-
-/// While orders come faster than they are written, this long passes between two writes, so that each carries many.
-const APART: Duration = Duration::from_millis(2);
-/// So many at once are worth their write.
-const FEW: usize = 4;
 
 /// What became of an order that was to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +91,7 @@ async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
     let mut together = Vec::new();
     let mut connection = Dedicated::new(&db);
     loop {
-        let count = queue.recv_many(&mut together, TOGETHER).await;
-        if count == 0 {
+        if queue.recv_many(&mut together, TOGETHER).await == 0 {
             return;
         }
         // Whoever writes many keys takes them in one order, so that no two wait for each other.
@@ -128,9 +120,6 @@ async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
                     let _ = waiting.reply.send(alone(&mut connection, &waiting.asked).await);
                 }
             }
-        }
-        if count > FEW {
-            tokio::time::sleep(APART).await;
         }
     }
 }

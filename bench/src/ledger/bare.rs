@@ -39,7 +39,9 @@ impl Bare {
         provision(&db.admin_url, &SCHEMA, &SecretString::from("bench")).await?;
         let mut connection = PgConnection::connect(&db.superuser_url).await?;
         sqlx::raw_sql(
-            "SET search_path = public, engine; CREATE TABLE bare (LIKE journal_batch INCLUDING ALL)",
+            "SET search_path = public, engine;
+             CREATE TABLE bare (LIKE journal_batch INCLUDING ALL);
+             ALTER TABLE bare ALTER COLUMN entries SET STATISTICS 0",
         )
         .execute(&mut connection)
         .await?;

@@ -70,6 +70,71 @@ async fn rows_are_found_by_their_batch() {
     finish(engine, &db).await;
 }
 
+/// Whether a plan, or a part of one, reads the whole table of batches.
+fn reads_all(plan: &serde_json::Value) -> bool {
+    let here = plan["Node Type"] == "Seq Scan" && plan["Relation Name"] == "journal_batch";
+    let parts = plan.as_array().into_iter().flatten();
+    let below = plan.as_object().into_iter().flat_map(|node| node.values());
+    here || parts.chain(below).any(reads_all)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_reads_all_batches_to_find_some() {
+    let db = database().await;
+    let engine = start(&db).await;
+    submit(&engine.client, &deposit(new_id(), 1)).await;
+    engine.stop().await;
+    let pool = look(&db).await;
+    sqlx::raw_sql(
+        "INSERT INTO engine.journal_batch
+         SELECT first_id + n, span + n, entries FROM engine.journal_batch, generate_series(1, 20000) AS n",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    for (query, index) in [
+        (
+            "SELECT * FROM engine.journal WHERE batch >= (SELECT engine.batch_of(8)) AND batch <= 20 ORDER BY batch, id",
+            "journal_batch_by_id",
+        ),
+        (
+            "SELECT * FROM engine.journal_order WHERE batch >= (SELECT engine.batch_of(8)) AND batch <= 20 ORDER BY batch, id",
+            "journal_batch_by_id",
+        ),
+        (
+            "SELECT * FROM engine.journal
+              WHERE batch IN (SELECT first_id FROM engine.journal_batch WHERE span = ANY('{8}')
+                              UNION ALL SELECT first_id FROM engine.journal_span WHERE span = ANY('{8}'))",
+            "journal_batch_by_span",
+        ),
+    ] {
+        // With what is known of a table that nobody has analysed, and of one that was.
+        for analysed in [false, true] {
+            if analysed {
+                sqlx::raw_sql("ANALYZE engine.journal_batch")
+                    .execute(&pool)
+                    .await
+                    .unwrap();
+            }
+            let Json(plan): Json<serde_json::Value> =
+                sqlx::query_scalar(sqlx::AssertSqlSafe(format!("EXPLAIN (FORMAT JSON) {query}")))
+                    .fetch_one(&pool)
+                    .await
+                    .unwrap();
+            assert!(plan.to_string().contains(index), "{query}: {plan}");
+            assert!(!reads_all(&plan), "{query}: {plan}");
+        }
+    }
+    // Nobody asks for them, and to make them is to take every entry apart.
+    let of_arrays: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stats WHERE schemaname = 'engine' AND tablename = 'journal_batch' AND attname IN ('entries', 'orders')",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(of_arrays, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_is_known_whatever_the_time_of_its_id() {
     let db = database().await;

@@ -152,10 +152,11 @@ pub(crate) async fn known_by_id(
     let commands: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
     let spans: Vec<i64> = ids.iter().map(|id| span(*id)).collect();
     let rows: Vec<(Uuid, i64, i64, i16)> = sqlx::query_as(
-        "SELECT command, fingerprint, id, refusal FROM journal
-          WHERE batch IN (SELECT first_id FROM journal_batch WHERE span = ANY($2)
-                          UNION ALL SELECT first_id FROM journal_span WHERE span = ANY($2))
-            AND command = ANY($1) AND last",
+        "SELECT j.command, j.fingerprint, j.id, j.refusal
+           FROM (SELECT first_id FROM journal_batch WHERE span = ANY($2)
+                 UNION SELECT first_id FROM journal_span WHERE span = ANY($2)) AS found
+           -- Each by its id: a table that nobody has analysed would be read as a whole.
+          CROSS JOIN LATERAL (SELECT * FROM journal WHERE batch = found.first_id AND command = ANY($1) AND last OFFSET 0) AS j",
     )
     .bind(commands)
     .bind(spans)

@@ -7,6 +7,12 @@ CREATE TYPE account_entry AS (
     asset   integer
 );
 
+CREATE TYPE balance_block_entry AS (
+    first_account integer,
+    available     numeric[],
+    held          numeric[]
+);
+
 CREATE TYPE journal_entry AS (
     command     uuid,
     fingerprint bigint,
@@ -66,15 +72,28 @@ CREATE TABLE audit (
 COMMENT ON TABLE audit IS 'Which audit of the ledger was asked for, and which was made';
 GRANT SELECT, UPDATE ON audit TO ferrex_engine;
 
-CREATE TABLE balance (
-    account integer NOT NULL,
-    total   numeric(39,0) NOT NULL,
-    held    numeric(39,0) NOT NULL,
-    CONSTRAINT balance_pkey PRIMARY KEY (account),
-    CONSTRAINT nothing_is_negative CHECK (((held >= (0)::numeric) AND (total >= held)))
+CREATE VIEW balance AS
+ SELECT b.first_account + a.place::integer - 1 AS account,
+    a.available + a.held AS total,
+    a.held
+   FROM engine.balance_block b
+     CROSS JOIN LATERAL UNNEST(b.available, b.held) WITH ORDINALITY a(available, held, place);
+
+GRANT SELECT ON balance TO ferrex_engine;
+
+CREATE TABLE balance_block (
+    first_account integer NOT NULL,
+    available     numeric[] NOT NULL,
+    held          numeric[] NOT NULL,
+    CONSTRAINT balance_block_pkey PRIMARY KEY (first_account),
+    CONSTRAINT each_account_has_both CHECK ((cardinality(available) = cardinality(held))),
+    CONSTRAINT nothing_is_negative CHECK ((((0)::numeric <= ALL (available)) AND ((0)::numeric <= ALL (held))))
 );
-COMMENT ON TABLE balance IS 'What each account has, in its normal direction, and the part that holds set aside';
-GRANT INSERT, SELECT, UPDATE ON balance TO ferrex_engine;
+COMMENT ON TABLE balance_block IS 'What accounts have that were opened one after the other, 128 a row, in their normal direction';
+COMMENT ON COLUMN balance_block.available IS 'Of each account in the order of their numbers, what it has beside what holds and orders set aside';
+COMMENT ON COLUMN balance_block.first_account IS 'Number of the first account: 1, 129, 257 and so on';
+COMMENT ON COLUMN balance_block.held IS 'Of each account the part that holds and orders set aside';
+GRANT INSERT, SELECT, UPDATE ON balance_block TO ferrex_engine;
 
 CREATE TABLE fee_tier (
     owner uuid NOT NULL,

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use ferrex_engine_core::{AccountRow, Batch, Changes, HoldState, JournalRow, Known, LastRow, OrderChanges};
+use ferrex_engine_core::{
+    AccountBlock, AccountRow, Batch, Changes, HoldState, JournalRow, Known, LastRow, OrderChanges,
+};
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_planted::planted;
 
@@ -180,7 +182,8 @@ impl LedgerDb {
             return Err(Fenced);
         }
         tables.reached = projected.to;
-        for account in &projected.changes.accounts {
+        let blocks = projected.changes.accounts.iter();
+        for account in blocks.flat_map(AccountBlock::states) {
             tables
                 .balances
                 .insert(account.id.0, (account.total, account.held));

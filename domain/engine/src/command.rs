@@ -1,5 +1,5 @@
 use ferrex_ids::{CommandId, HoldId};
-use ferrex_ledger::Account;
+use ferrex_ledger::{Account, AccountKey};
 use ferrex_money::{Amount, AssetId};
 use ferrex_time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,16 @@ pub struct Command {
     pub reference: Uuid,
     /// What shall happen.
     pub action: Action,
+}
+
+impl Command {
+    /// Its steps, if it is a transfer.
+    pub(crate) fn steps(&self) -> &[Step] {
+        match &self.action {
+            Action::Transfer(steps) => steps,
+            _ => &[],
+        }
+    }
 }
 
 /// What shall happen.
@@ -152,6 +162,19 @@ impl Step {
             | Self::Void { hold }
             | Self::Expire { hold } => Some(*hold),
         }
+    }
+
+    /// The accounts that it names with their asset.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = AccountKey> {
+        let (debit, credit) = match self {
+            Self::Move {
+                debit, credit, asset, ..
+            } => (Some((*debit, *asset)), Some((*credit, *asset))),
+            Self::Reserve { debit, asset, .. } => (Some((*debit, *asset)), None),
+            Self::Post { .. } | Self::Void { .. } | Self::Expire { .. } => (None, None),
+        };
+        let key = |(account, asset)| AccountKey { account, asset };
+        debit.into_iter().chain(credit).map(key)
     }
 }
 

@@ -230,15 +230,18 @@ impl Engine {
     /// The holds of a command that are neither open nor remembered as closed and are older than the window, so that
     /// the projection must be asked about them before [`Engine::apply`].
     pub fn holds_to_look_up<'a>(&'a self, command: &'a Command) -> impl Iterator<Item = HoldId> + 'a {
-        let steps: &[Step] = match &command.action {
-            Action::Transfer(steps) => steps,
-            _ => &[],
-        };
-        steps.iter().filter_map(Step::hold).filter(|hold| {
+        command.steps().iter().filter_map(Step::hold).filter(|hold| {
             !self.known.reaches(hold.uuid())
                 && self.ledger.find_hold(*hold).is_none()
                 && !self.ledger.is_closed(*hold)
         })
+    }
+
+    /// Brings near what the next commands concern. Where there are many accounts each is waited for when its command is decided;
+    /// here those of all commands are waited for at once. Changes nothing.
+    pub fn look_ahead<'a>(&self, commands: impl Iterator<Item = &'a Command>) {
+        let keys = commands.flat_map(|command| command.steps().iter().flat_map(Step::keys));
+        self.ledger.look_ahead(keys);
     }
 
     /// Takes the answer to an old command from the journal.

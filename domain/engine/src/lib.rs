@@ -45,5 +45,5 @@ pub use replay::{ReplayError, Restore};
 pub use row::{AccountRow, Batch, JournalRow, RowKind};
 pub use snapshot::{LastRow, Snapshot, SnapshotError};
 
-pub use ferrex_ledger::{AccountState, Changes, HoldState};
+pub use ferrex_ledger::{AccountBlock, AccountState, Changes, HoldState};
 pub use ferrex_matching::{End, OrderNo, SelfTrade, Side, Sizes, Tif};

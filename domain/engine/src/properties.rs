@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::{
-    Action, Batch, Command, Engine, HoldState, LastRow, Outcome, Reason, ReplayError, Rest, Restore, RowKind,
-    Snapshot, Step,
+    AccountBlock, Action, Batch, Command, Engine, HoldState, LastRow, Outcome, Reason, ReplayError, Rest,
+    Restore, RowKind, Snapshot, Step,
 };
 
 fn account() -> impl Strategy<Value = Account> {
@@ -206,7 +206,8 @@ proptest! {
             engine.apply(command, &mut journal);
             if place % 3 == 0 || place + 1 == cut {
                 let changes = engine.drain_changes();
-                balances.extend(changes.accounts.iter().map(|state| (state.id.0, (state.total, state.held))));
+                let states = changes.accounts.iter().flat_map(AccountBlock::states);
+                balances.extend(states.map(|state| (state.id.0, (state.total, state.held))));
                 holds.extend(changes.holds.iter().map(|hold| (hold.id, *hold)));
             }
         }

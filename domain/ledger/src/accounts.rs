@@ -3,7 +3,9 @@
 //! With many accounts a command waits for memory more than for anything else. So an account's row is as long as a line of
 //! the cache, and the tables that find it hold nothing but its number.
 
+use std::fmt;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 use ferrex_money::AssetId;
 use foldhash::HashMap;
@@ -11,7 +13,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::pages::Pages;
+use crate::pages::{PAGE, Pages, page_of};
 use crate::{AccountId, AccountKey, AccountState, Normal, Owner};
 
 /// Every account by its dense number.
@@ -23,7 +25,8 @@ pub(crate) struct Accounts {
     by_owner: HashTable<AccountId>,
     /// Of names that this house gives and nobody outside chooses, so that a fast hash does.
     hash: RandomState,
-    changes: Vec<AccountId>,
+    /// Of each page whether one of its accounts has changed.
+    changed: Vec<bool>,
     /// Of each asset the sum of its debit-normal accounts, which equals that of the others.
     issued: HashMap<AssetId, Issued>,
     /// How many of these sums exceed 2^128 - 1.
@@ -39,7 +42,6 @@ pub(crate) struct Row {
     pub(crate) key: AccountKey,
     /// The account that the same owner opened before, or 0.
     before: AccountId,
-    changed: bool,
 }
 
 const _: () = assert!(
@@ -54,12 +56,16 @@ impl Row {
             held: 0,
             key,
             before,
-            changed: false,
         }
     }
 
     pub(crate) const fn normal(&self) -> Normal {
         self.key.account.purpose.normal()
+    }
+
+    pub(crate) const fn state(&self, id: AccountId) -> AccountState {
+        let Self { total, held, .. } = *self;
+        AccountState { id, total, held }
     }
 
     /// What a debit may take: the total less the holds. Holds never exceed the total.
@@ -117,8 +123,13 @@ struct Issued {
     low: u128,
 }
 
-/// From so many accounts on a second thread is worth starting.
+/// From so many accounts on a second thread is worth starting, and the processor's caches do not hold them all.
 const MANY: usize = 100_000;
+
+fn id_at(place: usize) -> AccountId {
+    let number = u32::try_from(place + 1);
+    AccountId(number.expect("four thousand million accounts do not fit in memory"))
+}
 
 fn index(id: AccountId) -> usize {
     // Ids count from 1; 0 is "none" in a journal row and never reaches an array.
@@ -140,6 +151,18 @@ impl Accounts {
         self.by_key.find(self.hash.hash_one(key), is_it).copied()
     }
 
+    /// Finds them for nothing but that they are in the cache then, if they are not all there anyway.
+    pub(crate) fn look_ahead(&self, keys: impl Iterator<Item = AccountKey>) {
+        if self.rows.len() < MANY {
+            return;
+        }
+        // All keys are written before the first is read: a processor that reads what it has just written otherwise than it was
+        // written waits for all that came before, and so for the memory of each search before the next one begins.
+        let keys: Vec<AccountKey> = keys.collect();
+        let found = keys.iter().filter(|key| self.find(key).is_some()).count();
+        std::hint::black_box(found);
+    }
+
     /// The accounts of an owner, in the order of opening.
     pub(crate) fn of(&self, owner: &Owner) -> Vec<AccountId> {
         let is_theirs = |id: &AccountId| self.row(*id).key.account.owner == *owner;
@@ -152,8 +175,7 @@ impl Accounts {
 
     /// The number that the next account would have.
     fn next(&self) -> AccountId {
-        let number = u32::try_from(self.rows.len() + 1);
-        AccountId(number.expect("four thousand million accounts do not fit in memory"))
+        id_at(self.rows.len())
     }
 
     /// Opens an account under the next number; `None` if there is one of this key.
@@ -182,14 +204,21 @@ impl Accounts {
                 AccountId(0)
             }
         };
-        rows.push(Row::new(key, before));
+        self.push(Row::new(key, before));
         Some(id)
+    }
+
+    fn push(&mut self, row: Row) {
+        self.rows.push(row);
+        // One that was taken back leaves its page's mark.
+        self.changed
+            .resize(self.rows.pages().max(self.changed.len()), false);
     }
 
     /// Adds an account under the next number, not counted as changed, to be found by its key and owner after [`Self::index`].
     pub(crate) fn append(&mut self, key: AccountKey, total: u128, held: u128) -> AccountId {
         let id = self.next();
-        self.rows.push(Row {
+        self.push(Row {
             total,
             held,
             ..Row::new(key, AccountId(0))
@@ -258,13 +287,10 @@ impl Accounts {
 
     /// Gives an account that is there new amounts.
     pub(crate) fn set(&mut self, id: AccountId, total: u128, held: u128) {
+        self.mark_changed(id);
         let row = &mut self.rows[index(id)];
         let was = std::mem::replace(&mut row.total, total);
         row.held = held;
-        if !row.changed {
-            row.changed = true;
-            self.changes.push(id);
-        }
         if row.normal() == Normal::Debit {
             let asset = row.key.asset;
             self.issue(asset, was, total);
@@ -288,17 +314,24 @@ impl Accounts {
         self.overissued > 0 && self.issued.get(&asset).is_some_and(|issued| issued.high > 0)
     }
 
-    /// The accounts set since the last call, ascending, each once.
-    pub(crate) fn drain_changes(&mut self) -> Vec<AccountId> {
-        let mut changes = std::mem::take(&mut self.changes);
-        // An account that was opened, taken back and opened again stands here twice, or no more at all.
-        changes.sort_unstable();
-        changes.dedup();
-        changes.retain(|id| self.get(*id).is_some());
-        for id in &changes {
-            self.rows[index(*id)].changed = false;
+    /// Counts an account that is there as changed, with all that are kept together with it.
+    pub(crate) fn mark_changed(&mut self, id: AccountId) {
+        self.changed[page_of(index(id))] = true;
+    }
+
+    /// The blocks of which an account was set since the last call, ascending.
+    pub(crate) fn drain_changes(&mut self) -> Vec<AccountBlock> {
+        let mut blocks = Vec::new();
+        for (page, changed) in self.changed.iter_mut().enumerate() {
+            if std::mem::take(changed)
+                // Unless its accounts were taken back.
+                && let Some((rows, len)) = self.rows.page(page)
+            {
+                let first = id_at(page * PAGE);
+                blocks.push(AccountBlock { first, rows, len });
+            }
         }
-        changes
+        blocks
     }
 
     /// What all accounts have, as it is now.
@@ -333,11 +366,50 @@ impl FrozenAccounts {
     }
 }
 
+/// Accounts that were opened one after the other and are kept together, at a moment when one of them had changed.
+#[derive(Clone)]
+pub struct AccountBlock {
+    first: AccountId,
+    rows: Arc<[Row; PAGE]>,
+    len: usize,
+}
+
+impl AccountBlock {
+    /// How many accounts a block has, unless it is the last one.
+    pub const SIZE: usize = PAGE;
+
+    /// The number of its first account: 1, and so many more a block.
+    pub const fn first(&self) -> AccountId {
+        self.first
+    }
+
+    /// What each of its accounts had, in the order of opening.
+    pub fn states(&self) -> impl Iterator<Item = AccountState> {
+        self.rows[..self.len]
+            .iter()
+            .zip(self.first.0..)
+            .map(|(row, id)| row.state(AccountId(id)))
+    }
+}
+
+impl PartialEq for AccountBlock {
+    fn eq(&self, other: &Self) -> bool {
+        self.states().eq(other.states())
+    }
+}
+
+impl Eq for AccountBlock {}
+
+impl fmt::Debug for AccountBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.states()).finish()
+    }
+}
+
 fn states(rows: &Pages<Row>) -> impl Iterator<Item = (AccountKey, AccountState)> {
-    rows.iter().zip((1..).map(AccountId)).map(|(row, id)| {
-        let Row { key, total, held, .. } = *row;
-        (key, AccountState { id, total, held })
-    })
+    rows.iter()
+        .zip((1..).map(AccountId))
+        .map(|(row, id)| (row.key, row.state(id)))
 }
 
 #[cfg(test)]
@@ -406,6 +478,60 @@ mod tests {
         accounts.set(hot, u128::MAX, 0);
         accounts.set(addresses, 0, 0);
         assert_eq!(overissued(&accounts), (0, [false, false]));
+    }
+
+    #[test]
+    fn a_block_is_told_once_when_one_of_its_accounts_has_changed() {
+        let mut accounts = Accounts::default();
+        let last = AccountId(129);
+        for n in 1..=129 {
+            assert_eq!(
+                accounts.open(wallet(n, 1)),
+                Some(AccountId(u32::try_from(n).unwrap()))
+            );
+        }
+        // First account, how many, and what the first has.
+        let mut told = |changes: &[(AccountId, u128)], taken_back: bool| {
+            for (id, total) in changes {
+                accounts.set(*id, *total, 0);
+            }
+            if taken_back {
+                accounts.close_last();
+            }
+            let blocks = accounts.drain_changes();
+            let told = blocks.iter().map(|block| {
+                let states: Vec<AccountState> = block.states().collect();
+                assert!(
+                    states
+                        .iter()
+                        .zip(block.first().0..)
+                        .all(|(state, id)| state.id.0 == id)
+                );
+                (block.first().0, states.len(), states[0].total)
+            });
+            told.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[], false), []);
+        assert_eq!(
+            told(&[(AccountId(128), 7), (AccountId(1), 5)], false),
+            [(1, 128, 5)]
+        );
+        assert_eq!(
+            told(&[(last, 3), (AccountId(2), 1)], false),
+            [(1, 128, 5), (129, 1, 3)]
+        );
+        assert_eq!(told(&[], false), []);
+        assert_eq!(told(&[(last, 4)], true), [], "none of it is there any more");
+        assert_eq!(accounts.open(wallet(129, 1)), Some(last));
+        accounts.mark_changed(last);
+        let again = accounts.drain_changes();
+        assert_eq!(again.len(), 1);
+        accounts.set(last, 9, 0);
+        assert_eq!(
+            again[0].states().map(|state| state.total).collect::<Vec<_>>(),
+            [0],
+            "as it was then"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use ferrex_time::Timestamp;
 
 use crate::accounts::{Accounts, Row};
 use crate::hold::Holds;
-use crate::{Account, AccountId, AccountKey, FrozenAccounts, Hold, HoldState, Normal, Owner};
+use crate::{Account, AccountBlock, AccountId, AccountKey, FrozenAccounts, Hold, HoldState, Normal, Owner};
 
 /// Why the ledger refuses a movement. Nothing of it has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,8 +95,8 @@ pub struct AccountState {
 /// What has changed since the last drain, with its present values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Accounts, ascending.
-    pub accounts: Vec<AccountState>,
+    /// Blocks of accounts, ascending.
+    pub accounts: Vec<AccountBlock>,
     /// Holds, ascending.
     pub holds: Vec<HoldState>,
 }
@@ -308,14 +308,14 @@ impl Ledger {
         self.accounts.of(owner)
     }
 
+    /// Brings the accounts of these keys near, all of them at once, where there are so many that each would be waited for.
+    pub fn look_ahead(&self, keys: impl Iterator<Item = AccountKey>) {
+        self.accounts.look_ahead(keys);
+    }
+
     /// Total and held part of an account.
     pub fn account(&self, id: AccountId) -> Option<AccountState> {
-        let state = |row: &Row| AccountState {
-            id,
-            total: row.total,
-            held: row.held,
-        };
-        self.accounts.get(id).map(state)
+        self.accounts.get(id).map(|row| row.state(id))
     }
 
     /// All accounts, in the order of opening.
@@ -355,24 +355,16 @@ impl Ledger {
 
     /// What has changed since the last call.
     pub fn drain_changes(&mut self) -> Changes {
-        let accounts = self
-            .accounts
-            .drain_changes()
-            .into_iter()
-            .filter_map(|id| self.account(id))
-            .collect();
         Changes {
-            accounts,
+            accounts: self.accounts.drain_changes(),
             holds: self.holds.drain_changes(),
         }
     }
 
     /// Counts drained changes as changed again, because they could not be stored.
     pub fn mark_changed(&mut self, changes: &Changes) {
-        for account in &changes.accounts {
-            if let Some(state) = self.account(account.id) {
-                self.accounts.set(state.id, state.total, state.held);
-            }
+        for block in &changes.accounts {
+            self.accounts.mark_changed(block.first());
         }
         for hold in &changes.holds {
             self.holds.mark_changed(hold.id);

@@ -22,6 +22,6 @@ mod pages;
 mod tests;
 
 pub use account::{Account, AccountId, AccountKey, Normal, Owner, Purpose};
-pub use accounts::FrozenAccounts;
+pub use accounts::{AccountBlock, FrozenAccounts};
 pub use hold::{Hold, HoldState};
 pub use ledger::{AccountState, Changes, Denied, Impossible, Ledger, Movement, Released};

@@ -4,7 +4,12 @@ use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 /// Values a page. A small page makes a copy take longer to begin, a large one each first change after it.
-const PAGE: usize = 128;
+pub(crate) const PAGE: usize = 128;
+
+/// The page that a place is on.
+pub(crate) const fn page_of(place: usize) -> usize {
+    place / PAGE
+}
 
 /// A growing array in pages. A copy has its pages in common with the original, and a page that both have is copied by whoever
 /// changes it first.
@@ -30,7 +35,18 @@ impl<T: Copy> Pages<T> {
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&T> {
-        (place < self.len).then(|| &self.pages[place / PAGE][place % PAGE])
+        (place < self.len).then(|| &self.pages[page_of(place)][place % PAGE])
+    }
+
+    /// How many pages there are.
+    pub(crate) const fn pages(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// One page as it is now, whatever becomes of it, and how many of its values count; `None` beyond the end.
+    pub(crate) fn page(&self, page: usize) -> Option<(Arc<[T; PAGE]>, usize)> {
+        let values = self.pages.get(page)?;
+        Some((Arc::clone(values), PAGE.min(self.len - page * PAGE)))
     }
 
     /// Makes room for so many more.
@@ -74,7 +90,7 @@ impl<T: Copy> Index<usize> for Pages<T> {
 impl<T: Copy> IndexMut<usize> for Pages<T> {
     fn index_mut(&mut self, place: usize) -> &mut T {
         assert!(place < self.len, "beyond the end");
-        &mut Arc::make_mut(&mut self.pages[place / PAGE])[place % PAGE]
+        &mut Arc::make_mut(&mut self.pages[page_of(place)])[place % PAGE]
     }
 }
 
@@ -133,6 +149,9 @@ mod tests {
             for (pages, array) in copies {
                 prop_assert_eq!(pages.iter().copied().collect::<Vec<u32>>(), array.clone());
                 prop_assert!((0..array.len()).all(|place| pages[place] == array[place]));
+                let by_page = (0..).map_while(|page| pages.page(page));
+                let by_page = by_page.flat_map(|(values, count)| values[..count].to_vec());
+                prop_assert_eq!(by_page.collect::<Vec<u32>>(), array);
             }
         }
     }

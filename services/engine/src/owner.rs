@@ -33,6 +33,9 @@ use crate::store::{self, Appended};
 /// How long the last projection may take when the process is shutting down.
 const LAST_PROJECTION: Duration = Duration::from_secs(2);
 
+/// So many that gather are decided together, for what they concern is then looked for together.
+const TOGETHER: usize = 32;
+
 /// What waits for the commit.
 enum Reply {
     Answer(oneshot::Sender<Answer>, Answer),
@@ -182,7 +185,9 @@ impl<'a> Owner<'a> {
         };
         answer(replies);
         let began = Instant::now();
-        while self.pipeline.waiting() < wait.until_gathered && began.elapsed() < wait.at_most {
+        while self.pipeline.waiting() + self.gathered.len() < wait.until_gathered
+            && began.elapsed() < wait.at_most
+        {
             // A timer is too coarse for a part of a commit.
             tokio::task::yield_now().await;
             while self.gathered.len() < self.room()
@@ -190,8 +195,11 @@ impl<'a> Owner<'a> {
             {
                 self.gathered.push(submission);
             }
-            self.decide_gathered().await?;
+            if self.gathered.len() >= TOGETHER {
+                self.decide_gathered().await?;
+            }
         }
+        self.decide_gathered().await?;
         self.patience.waited(&wait, before, self.pipeline.waiting());
         self.send().await;
         Ok(())
@@ -200,6 +208,11 @@ impl<'a> Owner<'a> {
     /// Decides all that was gathered.
     async fn decide_gathered(&mut self) -> Result<(), Error> {
         self.look_up().await?;
+        let commands = self.gathered.iter().filter_map(|submission| match submission {
+            Submission::Command { command, .. } => Some(command),
+            _ => None,
+        });
+        self.engine.look_ahead(commands);
         let mut gathered = std::mem::take(&mut self.gathered);
         for submission in gathered.drain(..) {
             self.decide(submission);

@@ -61,6 +61,11 @@ pub const MIGRATIONS: MigrationSet = MigrationSet {
             name: "batches",
             sql: include_str!("../migrations/0011_batches.sql"),
         },
+        Migration {
+            version: 12,
+            name: "balance_blocks",
+            sql: include_str!("../migrations/0012_balance_blocks.sql"),
+        },
     ],
 };
 
@@ -77,6 +82,7 @@ pub const SCHEMA: SchemaSpec = SchemaSpec {
         REVOKE INSERT, DELETE ON projection, relay, audit FROM ferrex_engine;
         REVOKE UPDATE, TRUNCATE ON snapshot, snapshot_part FROM ferrex_engine;
         REVOKE DELETE ON snapshot_part FROM ferrex_engine;
-        REVOKE DELETE ON balance, hold, market, fee_tier FROM ferrex_engine;
+        REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON balance FROM ferrex_engine;
+        REVOKE DELETE ON balance_block, hold, market, fee_tier FROM ferrex_engine;
         REVOKE EXECUTE ON FUNCTION refuse_change() FROM ferrex_engine;",
 };

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ferrex_engine_core::{
-    AccountRow, Action, Batch, Command, Engine, JournalRow, MarketId, MarketSpec, MarketState, MarketView,
-    OrderChanges, OrderKind, OrderRef, OrderReport, OrderState, Outcome, PlaceOrder, Reason, Refusal,
-    ReplayError, Restore, RowKind, Side, Sizes, Step, Terms, Tif,
+    AccountBlock, AccountRow, Action, Batch, Command, Engine, JournalRow, MarketId, MarketSpec, MarketState,
+    MarketView, OrderChanges, OrderKind, OrderRef, OrderReport, OrderState, Outcome, PlaceOrder, Reason,
+    Refusal, ReplayError, Restore, RowKind, Side, Sizes, Step, Terms, Tif,
 };
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::{Account, AccountKey, Purpose};
@@ -403,7 +403,7 @@ impl Desk {
         assert_eq!(orders.is_empty(), orders == OrderChanges::default());
         assert!(self.engine.drain_order_changes().is_empty());
         let projection = &mut self.projection;
-        let balances = changes.accounts.iter();
+        let balances = changes.accounts.iter().flat_map(AccountBlock::states);
         projection
             .balances
             .extend(balances.map(|state| (state.id.0, (state.total, state.held))));

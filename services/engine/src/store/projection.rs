@@ -1,6 +1,6 @@
-use ferrex_engine_core::{Changes, OrderChanges};
-use ferrex_ledger::{AccountId, AccountState, HoldState};
-use ferrex_postgres::{Db, PgU128, column_of};
+use ferrex_engine_core::{AccountBlock, AccountState, Changes, HoldState, OrderChanges};
+use ferrex_ledger::AccountId;
+use ferrex_postgres::{Db, PgU128, column_of, entry};
 use sqlx::{PgConnection, PgExecutor};
 
 use super::{natural, stored};
@@ -10,6 +10,8 @@ use crate::error::Doing as _;
 /// Rows a statement. To put one together takes the processor from everything else that runs on its thread, the answers to
 /// the engine's callers among them, so it must not take long.
 pub(super) const TOGETHER: usize = 1_000;
+/// Blocks of accounts a statement, for the same reason.
+const BLOCKS_TOGETHER: usize = 2 * TOGETHER / AccountBlock::SIZE;
 
 /// What a projection writes: the values, as of row `to`, of all that changed after row `from`.
 #[derive(Clone, Debug)]
@@ -43,8 +45,8 @@ pub(crate) async fn project(db: &Db, projected: &Projected) -> Result<(), Error>
     if moved.rows_affected() != 1 {
         return Err(Error::ProjectionSuperseded { from: *from, to: *to });
     }
-    for accounts in changes.accounts.chunks(TOGETHER) {
-        project_balances(&mut tx, accounts).await?;
+    for blocks in changes.accounts.chunks(BLOCKS_TOGETHER) {
+        project_balances(&mut tx, blocks).await?;
     }
     for holds in changes.holds.chunks(TOGETHER) {
         project_holds(&mut tx, holds).await?;
@@ -57,19 +59,38 @@ fn number(id: AccountId) -> Result<i32, Error> {
     i32::try_from(id.0).map_err(|_| stored("account", id.0))
 }
 
-async fn project_balances(tx: &mut PgConnection, accounts: &[AccountState]) -> Result<(), Error> {
-    let numbers: Vec<i32> = accounts
-        .iter()
-        .map(|account| number(account.id))
-        .collect::<Result<_, _>>()?;
+/// A row of `balance_block` as it is sent.
+#[derive(sqlx::Encode)]
+struct BalanceBlock {
+    first_account: i32,
+    available: Vec<PgU128>,
+    held: Vec<PgU128>,
+}
+
+entry!(BalanceBlock, "balance_block_entry");
+
+impl BalanceBlock {
+    fn of(block: &AccountBlock) -> Result<Self, Error> {
+        let available = |state: AccountState| {
+            let available = state.total.checked_sub(state.held);
+            available.map(PgU128).ok_or_else(|| stored("held", state.held))
+        };
+        Ok(Self {
+            first_account: number(block.first())?,
+            available: block.states().map(available).collect::<Result<_, _>>()?,
+            held: block.states().map(|state| PgU128(state.held)).collect(),
+        })
+    }
+}
+
+async fn project_balances(tx: &mut PgConnection, blocks: &[AccountBlock]) -> Result<(), Error> {
+    let blocks: Result<Vec<_>, Error> = blocks.iter().map(BalanceBlock::of).collect();
     sqlx::query(
-        "INSERT INTO balance (account, total, held)
-         SELECT * FROM unnest($1::integer[], $2::numeric[], $3::numeric[])
-         ON CONFLICT (account) DO UPDATE SET total = excluded.total, held = excluded.held",
+        "INSERT INTO balance_block (first_account, available, held)
+         SELECT first_account, available, held FROM unnest($1)
+         ON CONFLICT (first_account) DO UPDATE SET available = excluded.available, held = excluded.held",
     )
-    .bind(numbers)
-    .bind(column_of(accounts, |account| PgU128(account.total)))
-    .bind(column_of(accounts, |account| PgU128(account.held)))
+    .bind(blocks?)
     .execute(tx)
     .await
     .doing("projecting balances")?;

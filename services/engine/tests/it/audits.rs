@@ -54,7 +54,7 @@ async fn an_audit_is_made_of_a_tick_and_told() {
     assert_eq!((first.len(), first[0].findings), (1, 0));
 
     // What a superuser changes is found, and both the process and the others are told.
-    sqlx::raw_sql("UPDATE engine.balance SET total = total + 1")
+    sqlx::raw_sql("UPDATE engine.balance_block SET available[1] = available[1] + 1")
         .execute(&look(&db).await)
         .await
         .unwrap();

@@ -50,7 +50,7 @@ async fn i10_no_role_may_change_the_journal() {
         "INSERT INTO engine.account SELECT * FROM engine.account",
         "UPDATE engine.head SET last_id = 0",
         "UPDATE engine.lease SET epoch = 99",
-        "DELETE FROM engine.balance",
+        "DELETE FROM engine.balance_block",
         "ALTER TABLE engine.journal_batch DISABLE TRIGGER ALL",
         "CREATE TABLE engine.mine ()",
     ] {
@@ -71,8 +71,8 @@ async fn the_audit_sees_what_a_superuser_has_tampered_with() {
     let pool = look(&db).await;
     for (tamper, repair, invariant) in [
         (
-            "UPDATE engine.balance SET total = total + 1 WHERE account = 2",
-            "UPDATE engine.balance SET total = total - 1 WHERE account = 2",
+            "UPDATE engine.balance_block SET available[2] = available[2] + 1",
+            "UPDATE engine.balance_block SET available[2] = available[2] - 1",
             "I02",
         ),
         (

@@ -267,7 +267,7 @@ async fn h059_emptied_tables_never_mean_zero_balances() {
     let db = database().await;
     let pool = look(&db).await;
     let (alice, bob) = with_two_snapshots(&db, &pool).await;
-    sqlx::raw_sql("DELETE FROM engine.balance; DELETE FROM engine.hold")
+    sqlx::raw_sql("DELETE FROM engine.balance_block; DELETE FROM engine.hold")
         .execute(&pool)
         .await
         .unwrap();

@@ -30,7 +30,8 @@ async fn audit(world: &World) {
 async fn falsify(world: &World, person: Person, change: i32) {
     let mut connection = Postgres::shared().await.superuser(&world.db).await;
     let done = sqlx::query(
-        "UPDATE engine.balance SET total = total + $2 WHERE account = (SELECT id FROM engine.account WHERE owner = $1)",
+        "UPDATE engine.balance_block SET available[id - first_account + 1] = available[id - first_account + 1] + $2
+           FROM engine.account WHERE owner = $1 AND id BETWEEN first_account AND first_account + cardinality(available) - 1",
     )
     .bind(person.id.uuid())
     .bind(change)

@@ -31,7 +31,7 @@ pub struct Engine {
 /// What rows of one command have in common.
 pub(crate) struct Head<'a> {
     command: &'a Command,
-    pub(crate) at: Timestamp,
+    at: &'a Timestamp,
 }
 
 impl Engine {
@@ -60,10 +60,14 @@ impl Engine {
         if let Err(refusal) = check(command.at, &command.action) {
             return Outcome::Refused { sequence: 0, refusal };
         }
-        let head = Head {
-            command,
-            at: whole_micros(command.at),
+        let truncated;
+        let at = if is_whole_micros(command.at) {
+            &command.at
+        } else {
+            truncated = whole_micros(command.at);
+            &truncated
         };
+        let head = Head { command, at };
         let (before, first_row) = (self.sequence, out.rows.len());
         self.ledger.begin();
         let decided = match &command.action {
@@ -163,7 +167,7 @@ impl Engine {
             Step::Void { hold } => self.release(head, RowKind::Void, *hold, out)?,
             Step::Expire { hold } => {
                 let expires_at = self.ledger.open_or_denied(*hold)?.expires_at;
-                if expires_at.is_none_or(|expires_at| expires_at > head.at) {
+                if expires_at.is_none_or(|expires_at| expires_at > head.at()) {
                     return Err(Refusal::HoldNotExpired);
                 }
                 self.release(head, RowKind::Expire, *hold, out)?;
@@ -313,13 +317,18 @@ impl Engine {
 }
 
 impl Head<'_> {
+    /// When the command was made, in whole microseconds.
+    pub(crate) const fn at(&self) -> Timestamp {
+        *self.at
+    }
+
     pub(crate) fn row(&self, id: u64, kind: RowKind) -> JournalRow {
         JournalRow {
             id,
             command: self.command.id,
             // It follows when the command is decided.
             fingerprint: 0,
-            at: self.at,
+            at: *self.at,
             reason: self.command.reason.code(),
             reference: self.command.reference,
             kind,
@@ -340,6 +349,13 @@ impl Head<'_> {
 /// PostgreSQL keeps microseconds; the state must not differ after a replay.
 fn whole_micros(at: Timestamp) -> Timestamp {
     from_micros(at.timestamp_micros())
+}
+
+/// Whether [`whole_micros`] changes nothing. Of nearly every time it is true, and then none is put together only to be read a moment
+/// after, by other words than it was written by. A leap second has more than 10^9 nanoseconds.
+const fn is_whole_micros(at: Timestamp) -> bool {
+    let nanos = at.timestamp_subsec_nanos();
+    nanos < 1_000_000_000 && nanos.is_multiple_of(1_000)
 }
 
 /// Refuses what is wrong whatever the state is, and what the journal's columns could not hold: a batch that the

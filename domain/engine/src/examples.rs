@@ -3,7 +3,7 @@
 use ferrex_ids::{CommandId, HoldId};
 use ferrex_ledger::{Account, AccountKey, Purpose};
 use ferrex_money::{Amount, AssetId};
-use ferrex_time::from_micros;
+use ferrex_time::{Timestamp, from_micros};
 use uuid::Uuid;
 
 use crate::{Action, Batch, Command, Engine, Outcome, Reason, Refusal, ReplayError, Rest, RowKind, Step};
@@ -85,6 +85,30 @@ fn post(id: u128, amount: u128, rest: Rest) -> Step {
         credit: Account::house(Purpose::Fees),
         amount: Amount::new(amount),
         rest,
+    }
+}
+
+#[test]
+fn the_time_of_a_row_is_that_of_the_command_in_whole_microseconds() {
+    let mut desk = Desk::new();
+    // The last is a leap second, which the database has as the second after it.
+    for (number, nanos) in (1..).zip([5_000, 5_001, 5_999, 999_999_999, 1_000_000_000]) {
+        let at = Timestamp::from_timestamp(1_483_228_799, nanos).unwrap();
+        let command = Command {
+            id: CommandId::from_uuid(Uuid::from_u128(number)),
+            at,
+            reason: Reason::Deposit,
+            reference: USER,
+            action: Action::Transfer(vec![deposit(1)]),
+        };
+        desk.engine.apply(&command, &mut desk.journal);
+        let row = desk.journal.rows.last().unwrap();
+        let whole = from_micros(1_483_228_799_000_000 + i64::from(nanos / 1_000));
+        assert_eq!(
+            (row.id, row.at),
+            (u64::try_from(number).unwrap(), whole),
+            "{at:?}"
+        );
     }
 }
 

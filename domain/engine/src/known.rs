@@ -7,7 +7,8 @@ use std::sync::Arc;
 use ferrex_ids::CommandId;
 use ferrex_planted::planted;
 use ferrex_time::Timestamp;
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use uuid::Uuid;
 
 use crate::{Outcome, Refusal};
@@ -53,8 +54,9 @@ const fn span(id: u128) -> u64 {
     (id >> SPAN_BITS) as u64
 }
 
-/// The commands of one span.
-type Span = HashMap<u128, Known>;
+/// The commands of one span, as they come: what is written for one lies beside what was written before, and only its place goes
+/// to where its hash says. Else each command would wait until the memory of the one before is there to be written.
+type Span = IndexMap<u128, Known, RandomState>;
 
 /// Every command with an id from `start` on is here; an older one may be, or is in the journal only.
 ///
@@ -102,7 +104,7 @@ impl Window {
         let span = self
             .spans
             .entry(span(id))
-            .or_insert_with(|| Arc::new(Span::with_capacity(usual)));
+            .or_insert_with(|| Arc::new(Span::with_capacity_and_hasher(usual, RandomState::default())));
         self.len += usize::from(Arc::make_mut(span).insert(id, known).is_none());
     }
 

@@ -146,6 +146,11 @@ impl Accounts {
         self.rows.reserve(more);
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "a key that is put together for the call is read in other parts than it was written in, and waited for"
+    )]
+    #[inline(always)]
     pub(crate) fn find(&self, key: &AccountKey) -> Option<AccountId> {
         let is_it = |id: &AccountId| self.row(*id).key == *key;
         self.by_key.find(self.hash.hash_one(key), is_it).copied()

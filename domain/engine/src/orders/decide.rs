@@ -188,7 +188,7 @@ impl Engine {
         let tier = self.trading.tier(order.owner);
         let market = self.trading.get_mut(order.market)?;
         let auction = market.admits(order)?;
-        let mut place = market.measure(order, head.at)?;
+        let mut place = market.measure(order, head.at())?;
         let seat = market.seat_of.get(&order.owner).copied();
         if let (Some(seat), Some(client)) = (seat, order.terms.client)
             && market.clients.contains_key(&(seat, client))

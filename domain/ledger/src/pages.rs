@@ -3,7 +3,8 @@
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-/// Values a page. A small page makes a copy take longer to begin, a large one each first change after it.
+/// Values a page. A small page makes a copy take longer to begin, a large one each first change after it. Those of accounts are the
+/// blocks of the database as well (ADR 17), so another size needs a migration.
 pub(crate) const PAGE: usize = 128;
 
 /// The page that a place is on.

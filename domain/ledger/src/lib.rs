@@ -15,6 +15,7 @@
 
 mod account;
 mod accounts;
+mod frozen;
 mod hold;
 mod ledger;
 mod pages;
@@ -22,6 +23,6 @@ mod pages;
 mod tests;
 
 pub use account::{Account, AccountId, AccountKey, Normal, Owner, Purpose};
-pub use accounts::{AccountBlock, FrozenAccounts};
+pub use frozen::{AccountBlock, FrozenAccounts};
 pub use hold::{Hold, HoldState};
 pub use ledger::{AccountState, Changes, Denied, Impossible, Ledger, Movement, Released};

@@ -202,8 +202,10 @@ impl World {
         }
         let newest = self.ledger.snapshots.last().map_or(0, |(row, _)| *row);
         let snapshot_due = newest + SNAPSHOT_ROWS;
+        let from = self.window_from();
         if let Some(owner) = self.owner(life) {
             owner.valid_until = now + LEASE;
+            owner.engine.forget_commands_before(from, COMMANDS_MAX);
             let to = owner.engine.sequence();
             // Only what is committed is projected, and one projection is written at a time.
             if owner.pipeline.is_settled() && owner.writing.is_none() && to != owner.projected {

@@ -258,12 +258,18 @@ impl Engine {
         self.ledger.remember_closed(hold, AccountId(account));
     }
 
-    /// Moves the start of the window to `at` (never back), or further so that at most `count_max` commands are kept.
+    /// Moves the start of the window to `at` (never back), or further so that at most `count_max` commands are kept. Who is asked
+    /// about an older one must have every row stored before he looks it up.
+    pub fn forget_commands_before(&mut self, at: Timestamp, count_max: usize) {
+        self.known.forget_before(lowest_id_at(at));
+        self.known.forget_before(self.known.start_for(count_max));
+    }
+
+    /// As [`Engine::forget_commands_before`], and forgets closed holds from before the window.
     ///
     /// To be called only when every row and every drained change is stored.
     pub fn forget_before(&mut self, at: Timestamp, count_max: usize) {
-        self.known.forget_before(lowest_id_at(at));
-        self.known.forget_before(self.known.start_for(count_max));
+        self.forget_commands_before(at, count_max);
         self.ledger
             .forget_closed_before(HoldId::from_uuid(self.known.start()));
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
 
 use ferrex_ids::CommandId;
+use ferrex_ledger::Shareable;
 use ferrex_planted::planted;
 use ferrex_time::Timestamp;
 use foldhash::fast::RandomState;
@@ -65,8 +65,8 @@ type Span = IndexMap<u128, Known, RandomState>;
 pub(crate) struct Window {
     start: Uuid,
     /// By the time of the id, then by the id: every command looks here, and old spans go as a whole. None is empty.
-    /// A copy of the window shares them: one that both have is copied before it is changed.
-    spans: BTreeMap<u64, Arc<Span>>,
+    /// Who has the window as it was shares them: one that both have is copied before it is changed.
+    spans: BTreeMap<u64, Shareable<Span>>,
     len: usize,
 }
 
@@ -79,10 +79,20 @@ impl Window {
         self.len
     }
 
+    /// The window as it is now, whatever becomes of it.
+    pub(crate) fn share(&mut self) -> Self {
+        let share = |(number, span): (&u64, &mut Shareable<Span>)| (*number, Shareable::Common(span.share()));
+        Self {
+            start: self.start,
+            spans: self.spans.iter_mut().map(share).collect(),
+            len: self.len,
+        }
+    }
+
     /// What is remembered, by id.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (CommandId, Known)> + '_ {
         self.spans.values().flat_map(|span| {
-            let mut known: Vec<(u128, Known)> = span.iter().map(|(id, known)| (*id, *known)).collect();
+            let mut known: Vec<(u128, Known)> = span.get().iter().map(|(id, known)| (*id, *known)).collect();
             known.sort_unstable_by_key(|(id, _)| *id);
             let named = |(id, known)| (CommandId::from_uuid(Uuid::from_u128(id)), known);
             known.into_iter().map(named)
@@ -91,21 +101,21 @@ impl Window {
 
     pub(crate) fn find(&self, id: CommandId) -> Option<Known> {
         let id = number(id);
-        self.spans.get(&span(id))?.get(&id).copied()
+        self.spans.get(&span(id))?.get().get(&id).copied()
     }
 
     pub(crate) fn remember(&mut self, id: CommandId, known: Known) {
         let id = number(id);
         // A new span will hold about as much as the one before: made so large, it need not grow while commands wait.
         let usual = match self.spans.last_key_value() {
-            Some((last, known)) if *last < span(id) => known.len(),
+            Some((last, known)) if *last < span(id) => known.get().len(),
             _ => 0,
         };
         let span = self
             .spans
             .entry(span(id))
-            .or_insert_with(|| Arc::new(Span::with_capacity_and_hasher(usual, RandomState::default())));
-        self.len += usize::from(Arc::make_mut(span).insert(id, known).is_none());
+            .or_insert_with(|| Shareable::Own(Span::with_capacity_and_hasher(usual, RandomState::default())));
+        self.len += usize::from(span.get_mut().insert(id, known).is_none());
     }
 
     pub(crate) fn reaches(&self, id: Uuid) -> bool {
@@ -118,12 +128,13 @@ impl Window {
         let start = self.start.as_u128();
         let kept = self.spans.split_off(&span(start));
         let gone = std::mem::replace(&mut self.spans, kept);
-        self.len -= gone.values().map(|span| span.len()).sum::<usize>();
+        self.len -= gone.values().map(|span| span.get().len()).sum::<usize>();
         if let Entry::Occupied(mut first) = self.spans.entry(span(start)) {
-            self.len -= first.get().len();
-            Arc::make_mut(first.get_mut()).retain(|id, _| *id >= start);
-            self.len += first.get().len();
-            if first.get().is_empty() {
+            let span = first.get_mut().get_mut();
+            self.len -= span.len();
+            span.retain(|id, _| *id >= start);
+            self.len += span.len();
+            if span.is_empty() {
                 first.remove();
             }
         }
@@ -135,7 +146,7 @@ impl Window {
         if surplus == 0 {
             return self.start;
         }
-        for span in self.spans.values() {
+        for span in self.spans.values().map(Shareable::get) {
             if surplus < span.len() {
                 let mut ids: Vec<u128> = span.keys().copied().collect();
                 let (_, first, _) = ids.select_nth_unstable(surplus);
@@ -190,7 +201,7 @@ mod tests {
             }
             let tables = window.spans.iter();
             tables
-                .map(|(span, known)| (*span, known.len(), known.capacity() >= 100))
+                .map(|(span, known)| (*span, known.get().len(), known.get().capacity() >= 100))
                 .collect::<Vec<_>>()
         };
         assert_eq!(remember(512, 100), [(2, 100, true)]);

@@ -1,10 +1,9 @@
 //! What accounts had at a moment, whatever becomes of them after it: pages that are shared until one of them changes.
 
 use std::fmt;
-use std::sync::Arc;
 
 use crate::accounts::Row;
-use crate::pages::{PAGE, Pages};
+use crate::pages::{CommonPage, PAGE, Pages};
 use crate::{AccountId, AccountKey, AccountState};
 
 /// What all accounts had at a moment, whatever becomes of them after it.
@@ -32,7 +31,7 @@ impl FrozenAccounts {
 #[derive(Clone)]
 pub struct AccountBlock {
     pub(crate) first: AccountId,
-    pub(crate) rows: Arc<[Row; PAGE]>,
+    pub(crate) rows: CommonPage<Row>,
     pub(crate) len: usize,
 }
 

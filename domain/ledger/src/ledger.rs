@@ -324,8 +324,8 @@ impl Ledger {
     }
 
     /// What all accounts have now, for whoever reads it while they change. Had in a moment, however many there are.
-    pub fn frozen_accounts(&self) -> FrozenAccounts {
-        self.accounts.frozen()
+    pub fn freeze_accounts(&mut self) -> FrozenAccounts {
+        self.accounts.freeze()
     }
 
     /// How many accounts there are.

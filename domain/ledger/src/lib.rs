@@ -19,6 +19,7 @@ mod frozen;
 mod hold;
 mod ledger;
 mod pages;
+mod shareable;
 #[cfg(test)]
 mod tests;
 
@@ -26,3 +27,4 @@ pub use account::{Account, AccountId, AccountKey, Normal, Owner, Purpose};
 pub use frozen::{AccountBlock, FrozenAccounts};
 pub use hold::{Hold, HoldState};
 pub use ledger::{AccountState, Changes, Denied, Impossible, Ledger, Movement, Released};
+pub use shareable::Shareable;

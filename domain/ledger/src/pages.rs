@@ -1,9 +1,11 @@
-//! An array of which a copy is had in a moment, however long it is.
+//! An array that is given away as it is in a moment, however long it is.
 
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
-/// Values a page. A small page makes a copy take longer to begin, a large one each first change after it. Those of accounts are the
+use crate::Shareable;
+
+/// Values a page. A small page makes it take longer to give all away, a large one each first change after it. Those of accounts are the
 /// blocks of the database as well (ADR 17), so another size needs a migration.
 pub(crate) const PAGE: usize = 128;
 
@@ -12,12 +14,17 @@ pub(crate) const fn page_of(place: usize) -> usize {
     place / PAGE
 }
 
-/// A growing array in pages. A copy has its pages in common with the original, and a page that both have is copied by whoever
-/// changes it first.
+/// Values that lie together. What lies beyond the length of the whole means nothing.
+type Page<T> = Shareable<Box<[T]>>;
+
+/// A page as it was at a moment.
+pub(crate) type CommonPage<T> = Arc<Box<[T]>>;
+
+/// A growing array in pages, of which all or one are given away as they are: a page that others have too is copied before it is
+/// changed.
 #[derive(Clone, Debug)]
 pub(crate) struct Pages<T> {
-    /// What lies beyond `len` in the last one means nothing.
-    pages: Vec<Arc<[T; PAGE]>>,
+    pages: Vec<Page<T>>,
     len: usize,
 }
 
@@ -36,7 +43,7 @@ impl<T: Copy> Pages<T> {
     }
 
     pub(crate) fn get(&self, place: usize) -> Option<&T> {
-        (place < self.len).then(|| &self.pages[page_of(place)][place % PAGE])
+        (place < self.len).then(|| &self.pages[page_of(place)].get()[place % PAGE])
     }
 
     /// How many pages there are.
@@ -45,9 +52,18 @@ impl<T: Copy> Pages<T> {
     }
 
     /// One page as it is now, whatever becomes of it, and how many of its values count; `None` beyond the end.
-    pub(crate) fn page(&self, page: usize) -> Option<(Arc<[T; PAGE]>, usize)> {
-        let values = self.pages.get(page)?;
-        Some((Arc::clone(values), PAGE.min(self.len - page * PAGE)))
+    pub(crate) fn share_page(&mut self, page: usize) -> Option<(CommonPage<T>, usize)> {
+        let values = self.pages.get_mut(page)?;
+        Some((values.share(), PAGE.min(self.len - page * PAGE)))
+    }
+
+    /// All pages as they are now, whatever becomes of them.
+    pub(crate) fn share(&mut self) -> Self {
+        let share = |page: &mut Page<T>| Shareable::Common(page.share());
+        Self {
+            pages: self.pages.iter_mut().map(share).collect(),
+            len: self.len,
+        }
     }
 
     /// Makes room for so many more.
@@ -59,7 +75,8 @@ impl<T: Copy> Pages<T> {
         let place = self.len;
         self.len += 1;
         if place.is_multiple_of(PAGE) {
-            self.pages.push(Arc::new([value; PAGE]));
+            self.pages
+                .push(Shareable::Own(vec![value; PAGE].into_boxed_slice()));
         } else {
             self[place] = value;
         }
@@ -76,7 +93,7 @@ impl<T: Copy> Pages<T> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.pages.iter().flat_map(|page| page.iter()).take(self.len)
+        self.pages.iter().flat_map(Shareable::get).take(self.len)
     }
 }
 
@@ -91,7 +108,7 @@ impl<T: Copy> Index<usize> for Pages<T> {
 impl<T: Copy> IndexMut<usize> for Pages<T> {
     fn index_mut(&mut self, place: usize) -> &mut T {
         assert!(place < self.len, "beyond the end");
-        &mut Arc::make_mut(&mut self.pages[page_of(place)])[place % PAGE]
+        &mut self.pages[page_of(place)].get_mut()[place % PAGE]
     }
 }
 
@@ -107,6 +124,7 @@ mod tests {
         Pop,
         Set(usize, u32),
         Copy,
+        Clone,
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -115,6 +133,7 @@ mod tests {
             2 => Just(Step::Pop),
             4 => (any::<usize>(), any::<u32>()).prop_map(|(place, value)| Step::Set(place, value)),
             1 => Just(Step::Copy),
+            1 => Just(Step::Clone),
         ]
     }
 
@@ -142,16 +161,17 @@ mod tests {
                         array[place] = value;
                     }
                     Step::Set(..) => {}
-                    Step::Copy => copies.push((pages.clone(), array.clone())),
+                    Step::Copy => copies.push((pages.share(), array.clone())),
+                    Step::Clone => copies.push((pages.clone(), array.clone())),
                 }
                 prop_assert_eq!(pages.len(), array.len());
             }
             copies.push((pages, array));
-            for (pages, array) in copies {
+            for (mut pages, array) in copies {
                 prop_assert_eq!(pages.iter().copied().collect::<Vec<u32>>(), array.clone());
                 prop_assert!((0..array.len()).all(|place| pages[place] == array[place]));
-                let by_page = (0..).map_while(|page| pages.page(page));
-                let by_page = by_page.flat_map(|(values, count)| values[..count].to_vec());
+                let by_page: Vec<_> = (0..).map_while(|page| pages.share_page(page)).collect();
+                let by_page = by_page.into_iter().flat_map(|(values, count)| values[..count].to_vec());
                 prop_assert_eq!(by_page.collect::<Vec<u32>>(), array);
             }
         }

@@ -81,7 +81,7 @@ fn accounts_and_holds_are_listed_and_counted() {
             (wallet(1), state(ALICE, 100, 30))
         ]
     );
-    assert!(!ledger.frozen_accounts().is_empty() && Ledger::default().frozen_accounts().is_empty());
+    assert!(!ledger.freeze_accounts().is_empty() && Ledger::default().freeze_accounts().is_empty());
     assert_eq!((ledger.hold_count(), ledger.closed_holds()), (1, vec![]));
     ledger.reserve(name(2), wallet(1), 5, None).unwrap();
     assert_eq!(ledger.hold_count(), 2);

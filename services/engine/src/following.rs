@@ -45,6 +45,7 @@ impl Following {
 
     /// Takes how far the projection is: forgets changes that the owner has projected, so that a long wait costs no memory.
     pub fn projection_reached(&mut self, reached: u64, window_from: Timestamp, commands_max: usize) {
+        self.engine.forget_commands_before(window_from, commands_max);
         match self.unprojected.take() {
             Some(kept) if reached < kept.0 => self.unprojected = Some(kept),
             Some((upto, ..)) => {
@@ -120,4 +121,22 @@ pub fn check_place(
         return Err(Refused::OtherJournal);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrex_engine_core::Batch;
+
+    use super::*;
+    use crate::pipeline::tests::refused;
+
+    #[test]
+    fn however_long_a_projection_takes_no_more_answers_are_kept() {
+        let mut standby = Following::new(Engine::new(0));
+        for number in 1..=20 {
+            standby.engine.apply(&refused(number), &mut Batch::default());
+            standby.projection_reached(0, ferrex_time::from_micros(0), 8);
+        }
+        assert_eq!((standby.engine.known_count(), standby.projected()), (8, 0));
+    }
 }

@@ -358,15 +358,18 @@ impl<'a> Owner<'a> {
             self.projector.start(&mut self.engine);
         }
         if self.projector.aims_at(self.engine.sequence()) {
-            self.shared.snapshot.grant(&self.engine, Holder::Owner);
+            self.shared.snapshot.grant(&mut self.engine, Holder::Owner);
         }
+        // Under load a projection may be half a minute away, and millions of commands.
+        self.engine
+            .forget_commands_before(self.shared.window_from(), self.shared.config.window_commands_max);
         metrics::gauge!("engine_accounts").set(gauge(self.engine.ledger().account_count()));
         metrics::gauge!("engine_open_holds").set(gauge(self.engine.ledger().hold_count()));
         metrics::gauge!("engine_known_commands").set(gauge(self.engine.known_count()));
         Ok(())
     }
 
-    /// All that was drained is stored now, and nothing has been drained since: old ids may be forgotten.
+    /// All that was drained is stored now, and nothing has been drained since: old holds may be forgotten.
     fn projection_written(&mut self, reached: u64) {
         metrics::gauge!("engine_projection_lag_rows")
             .set(gauge(self.engine.sequence().saturating_sub(reached)));

@@ -61,7 +61,7 @@ impl Wish {
     }
 
     /// Gives the state away if it is wished for. All of it must be in the journal.
-    pub(crate) fn grant(&self, engine: &Engine, holder: Holder) {
+    pub(crate) fn grant(&self, engine: &mut Engine, holder: Holder) {
         let due = |wished: &mut Wished| {
             engine.is_between_commands() && engine.sequence() >= due(wished.newest, wished.rows, holder)
         };
@@ -219,7 +219,7 @@ mod tests {
     #[tokio::test]
     async fn a_state_is_given_to_whoever_wishes_for_it_once_it_is_due() {
         let wish = Wish::default();
-        wish.grant(&engine(9), Holder::Standby);
+        wish.grant(&mut engine(9), Holder::Standby);
         let granted = {
             let wish = wish.clone();
             tokio::spawn(async move { wish.state(4, 2).await })
@@ -227,11 +227,11 @@ mod tests {
         while wish.wished().is_none() {
             tokio::task::yield_now().await;
         }
-        wish.grant(&engine(5), Holder::Standby);
-        wish.grant(&engine(7), Holder::Owner);
+        wish.grant(&mut engine(5), Holder::Standby);
+        wish.grant(&mut engine(7), Holder::Owner);
         assert!(wish.wished().is_some(), "it is not due");
-        wish.grant(&engine(8), Holder::Owner);
-        wish.grant(&engine(9), Holder::Standby);
+        wish.grant(&mut engine(8), Holder::Owner);
+        wish.grant(&mut engine(9), Holder::Standby);
         assert_eq!(granted.await.unwrap().sequence(), 8, "once");
     }
 }

@@ -77,7 +77,7 @@ impl<'a> Standby<'a> {
             let end = store::last_id(&mut self.connection).await?;
             self.catch_up(end).await?;
             self.watch_projection().await?;
-            shared.snapshot.grant(self.following.engine(), Holder::Standby);
+            shared.snapshot.grant(&mut self.following.engine, Holder::Standby);
             let pause = tokio::time::sleep(shared.config.follow());
             tokio::pin!(pause);
             loop {

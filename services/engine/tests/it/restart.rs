@@ -1,6 +1,8 @@
 use ferrex_engine::Config;
 use ferrex_engine_core::{Outcome, Refusal};
 use ferrex_ids::HoldId;
+use ferrex_testkit::eventually;
+use sqlx::Connection as _;
 
 use crate::support::*;
 
@@ -93,6 +95,51 @@ async fn i15_a_restart_goes_on_where_the_journal_ends() {
     }
     assert!(submit(&third.client, &void(open)).await.is_applied());
     finish(third, &db).await;
+}
+
+#[tokio::test]
+async fn while_a_projection_takes_long_answers_are_forgotten_and_holds_are_not() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let _guard = metrics::set_default_local_recorder(&recorder);
+    let db = database().await;
+    let pool = look(&db).await;
+    let engine = start_with(&db, no_window(), None).await;
+    let mut projecting = sqlx::PgConnection::connect(&db.superuser_url).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT FROM engine.projection FOR UPDATE")
+        .execute(&mut projecting)
+        .await
+        .unwrap();
+    let (alice, hold) = (new_id(), HoldId::from_uuid(new_id()));
+    let commands = [deposit(alice, 100), reserve(hold, alice, 10), void(hold)];
+    let mut outcomes = Vec::new();
+    for command in &commands {
+        outcomes.push(submit(&engine.client, command).await);
+    }
+    let shows = |line: &str| recorder.handle().render().lines().any(|shown| shown == line);
+    // Each tick tells them together: when it has told of the second hold, all of an earlier one is told.
+    for open in 1..=2 {
+        submit(&engine.client, &reserve(HoldId::from_uuid(new_id()), alice, 1)).await;
+        let told = format!("engine_open_holds {open}");
+        eventually(SOON, || async { shows(&told) }).await;
+    }
+    assert!(shows("engine_known_commands 0"), "{}", recorder.handle().render());
+    for (command, outcome) in commands.iter().zip(&outcomes) {
+        assert_eq!(submit(&engine.client, command).await, *outcome);
+    }
+    let closed = submit(&engine.client, &reserve(hold, alice, 10)).await;
+    assert!(
+        matches!(
+            closed,
+            Outcome::Refused {
+                refusal: Refusal::HoldExists,
+                ..
+            }
+        ),
+        "{closed:?}"
+    );
+    projecting.close().await.unwrap();
+    projection_is_current(&pool).await;
+    finish(engine, &db).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,10 @@ use ferrex_engine_core::{Answer, Balance, Command};
 use ferrex_ids::HoldId;
 use ferrex_ledger::Owner;
 use ferrex_time::Timestamp;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{DEADLINE, Submission, Unknown};
 
@@ -39,21 +41,29 @@ impl LocalClient {
     }
 
     async fn ask<T>(&self, submission: impl FnOnce(oneshot::Sender<T>) -> Submission) -> Result<T, Unknown> {
-        let (reply, answer) = oneshot::channel();
-        let submission = submission(reply);
-        let exchange = async {
-            self.submissions
-                .send(submission)
+        let until = Instant::now() + DEADLINE;
+        // Room for it comes first, so that it is made where it waits for the engine and need not be moved there through the
+        // futures that wait for room.
+        let room = match self.submissions.try_reserve() {
+            Err(TrySendError::Full(())) => timeout_at(until, self.submissions.reserve())
                 .await
-                .map_err(|_| Unknown::because("the engine has stopped"))?;
-            answer
-                .await
-                .map_err(|_| Unknown::because("the engine dropped the call"))
+                .map_err(late)?
+                .map_err(stopped)?,
+            room => room.map_err(stopped)?,
         };
-        timeout(DEADLINE, exchange)
-            .await
-            .unwrap_or_else(|_| Err(Unknown::because("no answer in time")))
+        let (reply, answer) = oneshot::channel();
+        room.send(submission(reply));
+        let answered = timeout_at(until, answer).await.map_err(late)?;
+        answered.map_err(|_| Unknown::because("the engine dropped the call"))
     }
+}
+
+fn late(_: Elapsed) -> Unknown {
+    Unknown::because("no answer in time")
+}
+
+fn stopped<E>(_: E) -> Unknown {
+    Unknown::because("the engine has stopped")
 }
 
 #[cfg(test)]
@@ -67,6 +77,38 @@ mod tests {
             drop(submissions.recv().await);
         });
         assert_eq!(answer, Err(Unknown::because("the engine dropped the call")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_takes_nothing_is_unknown_in_time() {
+        let (client, mut submissions) = LocalClient::new();
+        let calls = (0..=QUEUE).map(|_| client.balances(Owner::House));
+        let answers = futures::future::join_all(calls).await;
+        assert!(
+            answers
+                .iter()
+                .all(|answer| *answer == Err(Unknown::because("no answer in time")))
+        );
+        let mut queued = 0;
+        while submissions.try_recv().is_ok() {
+            queued += 1;
+        }
+        assert_eq!(queued, QUEUE, "the last call found no room");
+    }
+
+    #[tokio::test]
+    async fn a_call_that_waited_for_room_is_answered() {
+        let (client, mut submissions) = LocalClient::new();
+        let calls = (0..=QUEUE).map(|_| client.balances(Owner::House));
+        let (answers, ()) = tokio::join!(futures::future::join_all(calls), async {
+            for _ in 0..=QUEUE {
+                let Some(Submission::Balances { reply, .. }) = submissions.recv().await else {
+                    panic!("a call came");
+                };
+                reply.send(Vec::new()).expect("somebody waits");
+            }
+        });
+        assert!(answers.iter().all(|answer| *answer == Ok(Vec::new())));
     }
 
     #[tokio::test]

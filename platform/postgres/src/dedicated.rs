@@ -4,6 +4,11 @@ use tokio::time::Instant;
 use crate::db::TRUSTED_FOR;
 use crate::{Db, Error};
 
+/// A table is read by an index however few rows it has when that is planned: there may be a million later.
+const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
+const PLANS_AND_COMMITS: &str =
+    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET synchronous_commit = off";
+
 /// A connection that one task keeps for the few statements that it has again and again: nothing is asked of the server but
 /// those, and each is planned once. A pool's connection is tested each time it comes back, which is one round trip more, and
 /// a statement with arrays is planned each time, for it is taken to be cheaper with few values than with many.
@@ -12,6 +17,7 @@ use crate::{Db, Error};
 #[derive(Debug)]
 pub struct Dedicated {
     db: Db,
+    settings: &'static str,
     kept: Option<(PgConnection, Instant)>,
 }
 
@@ -20,7 +26,17 @@ impl Dedicated {
     pub fn new(db: &Db) -> Self {
         Self {
             db: db.clone(),
+            settings: PLANS,
             kept: None,
+        }
+    }
+
+    /// As [`Dedicated::new`], but a commit does not wait for the disk. When the server dies the last of them may be gone, though never
+    /// one of which a later commit of the same server, by whomever, is still there.
+    pub fn with_commits_that_do_not_wait(db: &Db) -> Self {
+        Self {
+            settings: PLANS_AND_COMMITS,
+            ..Self::new(db)
         }
     }
 
@@ -47,8 +63,7 @@ impl Dedicated {
 
     async fn connect(&self) -> Result<PgConnection, Error> {
         let mut connection = self.db.own_connection().await?;
-        // A table is read by an index however few rows it has when that is planned: there may be a million later.
-        sqlx::raw_sql("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
+        sqlx::raw_sql(self.settings)
             .execute(&mut connection)
             .await
             .map_err(Error::Connect)?;

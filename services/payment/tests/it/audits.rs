@@ -6,7 +6,7 @@ use ferrex_contracts::Decision;
 use ferrex_contracts::cron::CronTick;
 use ferrex_contracts::payment::{ConcernKind, DecideWithdrawal, ListConcerns};
 use ferrex_ids::MessageId;
-use ferrex_testkit::{Postgres, eventually};
+use ferrex_testkit::eventually;
 use serde_json::json;
 
 use crate::parts::{Person, bus};
@@ -28,7 +28,7 @@ async fn audit(world: &World) {
 
 /// Writes another balance of a person than the journal says.
 async fn falsify(world: &World, person: Person, change: i32) {
-    let mut connection = Postgres::shared().await.superuser(&world.db).await;
+    let mut connection = world.superuser().await;
     let done = sqlx::query(
         "UPDATE engine.balance_block SET available[id - first_account + 1] = available[id - first_account + 1] + $2
            FROM engine.account WHERE owner = $1 AND id BETWEEN first_account AND first_account + cardinality(available) - 1",

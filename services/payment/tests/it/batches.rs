@@ -184,10 +184,7 @@ async fn h046_a_batch_whose_caller_died_goes_on_where_it_stopped() {
         .await;
     // As if the second order had been written and never been asked for.
     let second = done["items"][1]["order"].clone();
-    let mut connection = ferrex_testkit::Postgres::shared()
-        .await
-        .superuser(&floor.world.db)
-        .await;
+    let mut connection = floor.world.superuser().await;
     let id: ferrex_ids::OrderId = second["id"].as_str().unwrap().parse().unwrap();
     let asked: ferrex_time::Timestamp =
         sqlx::query_scalar("DELETE FROM payment.placed_order WHERE id = $1 RETURNING placed_at")

@@ -88,10 +88,7 @@ async fn who_has_traded_enough_in_30_days_pays_the_fees_of_the_next_tier() {
     assert_eq!(cheaper["fee"], "0.001", "half the fee of before");
 
     // What was traded more than 30 days ago does not count any more.
-    let mut connection = ferrex_testkit::Postgres::shared()
-        .await
-        .superuser(&floor.world.db)
-        .await;
+    let mut connection = floor.world.superuser().await;
     for (days, tier) in [(29, 1), (30, 0)] {
         sqlx::query("UPDATE payment.daily_volume SET day = (now() AT TIME ZONE 'UTC')::date - $1::integer")
             .bind(days)

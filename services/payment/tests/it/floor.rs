@@ -9,7 +9,6 @@ use ferrex_ids::{CommandId, uuid_at};
 use ferrex_ledger::{Account, Purpose};
 use ferrex_money::{Amount, AssetId};
 use ferrex_postgres::PgU128;
-use ferrex_testkit::Postgres;
 use ferrex_time::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -55,7 +54,11 @@ impl Floor {
 
     /// As [`Floor::open`], with other terms.
     pub async fn with(change: impl FnOnce(&mut MarketTerms)) -> Self {
-        let world = World::start().await;
+        Self::within(World::start().await, change).await
+    }
+
+    /// As [`Floor::with`], in this world.
+    pub async fn within(world: World, change: impl FnOnce(&mut MarketTerms)) -> Self {
         world.create_token("USDT", 6).await;
         let assets = world.ask(&ListAssets {}).await.unwrap().assets;
         let number = |symbol: &str| assets.iter().find(|asset| asset.symbol == symbol).unwrap().asset;
@@ -168,7 +171,7 @@ impl Floor {
         price: u128,
         at: Timestamp,
     ) {
-        let mut connection = Postgres::shared().await.superuser(&self.world.db).await;
+        let mut connection = self.world.superuser().await;
         sqlx::query(
             "INSERT INTO payment.asked_order (user_id, id, market, side, kind, tif, price, quantity, placed_at, self_trade)
              SELECT $1, id, 1, $3, 'limit', 'gtc', $4, $5, $6, 'cancel_newest' FROM unnest($2::uuid[]) AS id",

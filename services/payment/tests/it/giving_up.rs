@@ -6,7 +6,7 @@ use ferrex_contracts::signer::SignWithdrawal;
 use ferrex_ids::{IntentId, StaffId, WithdrawalId};
 use ferrex_money::{Amount, AssetId};
 use ferrex_postgres::Db;
-use ferrex_testkit::{Anvil, eventually};
+use ferrex_testkit::{Anvil, Postgres, eventually};
 use serde_json::{Value, json};
 
 use crate::liar;
@@ -157,7 +157,7 @@ async fn use_elsewhere(world: &World) -> Value {
     let nonce = u64::from_str_radix(nonce.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     let config = signer_config(world.keys.path());
     let keys = ferrex_signer::keystore::open(&config).unwrap();
-    let elsewhere = database().await;
+    let elsewhere = database(Postgres::shared().await).await;
     let db = Db::connect(&db_config(&elsewhere, "signer")).await.unwrap();
     let other = ferrex_signer::Signer::try_new(&config, keys, db, world.clock.clone()).unwrap();
     let price = Amount::new(1_000_000_000_000);

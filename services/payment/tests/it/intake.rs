@@ -1,17 +1,18 @@
 //! Orders that are asked for at the same time are written together, and each is answered for itself.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::http::StatusCode;
 use ferrex_engine_core::Reason;
 use ferrex_ids::uuid_at;
 use ferrex_ledger::{Account, Owner, Purpose};
-use ferrex_testkit::eventually;
+use ferrex_testkit::{Postgres, eventually};
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::floor::*;
-use crate::world::SOON;
+use crate::world::{SOON, World};
 
 /// An order of `quantity` thousandths that rests.
 fn resting(quantity: u32, name: Option<&str>) -> Value {
@@ -120,5 +121,68 @@ async fn who_owes_places_no_order_until_it_is_paid() {
         .await;
     let (status, paid) = floor.post(anna, resting(1, None), "owing").await;
     assert_eq!(status, StatusCode::CREATED, "{paid}");
+    floor.world.finish().await;
+}
+
+/// Each round the server is stopped in the middle of orders, at another place. What it had not written yet is lost then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f072_a_database_that_dies_leaves_no_order_that_was_not_asked_for() {
+    let postgres = Postgres::start().await;
+    let world = World::on(&postgres).await;
+    let floor = Floor::within(world, |terms| terms.open_orders_max = 1_000).await;
+    let decided = "SELECT count(*) FROM engine.journal WHERE kind = 8";
+    for round in 0..4 {
+        let before = floor.world.count(decided).await;
+        let (floor, stopped) = (&floor, &AtomicBool::new(false));
+        let callers = (0..12).map(|caller| async move {
+            let mut answers = Vec::new();
+            while !stopped.load(Ordering::Relaxed) {
+                let key = format!("{round}-{caller}-{}", answers.len());
+                let (status, answer) = floor.post(floor.anna, resting(1, None), &key).await;
+                answers.push((key, (status == StatusCode::CREATED).then_some(answer)));
+            }
+            answers
+        });
+        let stopping = async {
+            let enough = before + 20 + 7 * round;
+            eventually(SOON, async || floor.world.count(decided).await >= enough).await;
+            postgres.stop_at_once().await;
+            postgres.start_again().await;
+            stopped.store(true, Ordering::Relaxed);
+        };
+        let (answers, ()) = tokio::join!(join_all(callers), stopping);
+        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        assert!(
+            answers.iter().any(|(_, answer)| answer.is_none()),
+            "the stop hit no order"
+        );
+        let unasked = "SELECT count(*) FROM engine.journal WHERE kind = 8 AND command NOT IN
+            (SELECT id FROM payment.asked_order UNION ALL SELECT id FROM payment.placed_order)";
+        eventually(SOON, || async {
+            let mut connection = floor.world.superuser().await;
+            sqlx::query_scalar::<_, i64>(unasked)
+                .fetch_one(&mut connection)
+                .await
+                .ok()
+        })
+        .await;
+        assert_eq!(floor.world.count(unasked).await, 0);
+        let asked = i64::try_from(answers.len()).unwrap();
+        for (key, answer) in answers {
+            let again = eventually(SOON, || async {
+                let (status, again) = floor.post(floor.anna, resting(1, None), &key).await;
+                if status == StatusCode::CREATED {
+                    Ok(again)
+                } else {
+                    Err(again)
+                }
+            })
+            .await;
+            if let Some(answer) = answer {
+                assert_eq!(again["id"], answer["id"], "an order that was answered is there");
+            }
+        }
+        assert_eq!(floor.world.count(decided).await, before + asked, "each once");
+    }
     floor.world.finish().await;
 }

@@ -360,7 +360,7 @@ async fn applied(
 }
 
 async fn prepared(events: &[MarketChanged]) -> (TestDb, Db) {
-    let test_db = database().await;
+    let test_db = database(Postgres::shared().await).await;
     let mut connection = Postgres::shared().await.superuser(&test_db).await;
     prepare(&mut connection, events).await;
     let db = Db::connect(&db_config(&test_db, "payment")).await.unwrap();

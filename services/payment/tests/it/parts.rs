@@ -63,9 +63,8 @@ pub struct Person {
 pub type Told = Arc<Mutex<Vec<(&'static str, Value)>>>;
 
 /// A database with the schemas of all roles here.
-pub async fn database() -> TestDb {
-    Postgres::shared()
-        .await
+pub async fn database(postgres: &Postgres) -> TestDb {
+    postgres
         .database_from("payment_world", |db| async move {
             let bus = ferrex_bus::EMBEDDED;
             for spec in [

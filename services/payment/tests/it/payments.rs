@@ -180,10 +180,7 @@ async fn h030_the_old_candidate_wins_and_settles() {
 async fn raw_of(world: &World, tx: &Value) -> Value {
     let hash = tx["hash"].as_str().unwrap().trim_start_matches("0x");
     let sql = format!("SELECT encode(raw, 'hex') FROM payment.outgoing_transaction WHERE hash = '\\x{hash}'");
-    let mut connection = ferrex_testkit::Postgres::shared()
-        .await
-        .superuser(&world.db)
-        .await;
+    let mut connection = world.superuser().await;
     let raw: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
         .fetch_one(&mut connection)
         .await

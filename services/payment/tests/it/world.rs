@@ -17,7 +17,7 @@ use ferrex_runtime::{CancellationToken, Readiness};
 use ferrex_testkit::{Anvil, Postgres, TestDb, eventually};
 use ferrex_time::{SharedClock, SystemClock};
 use ferrex_web::{Config as HttpConfig, RateConfig, Surface, TokenSigner, TokenVerifier};
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 use tokio::task::JoinHandle;
 
 use crate::parts::{Told, bus, database, db_config, listen, play_core, signer_config};
@@ -73,15 +73,27 @@ impl World {
 
     /// As [`World::start`], with other settings.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let world = Self::bare(change).await;
-        world.put_network(&[world.anvil.url()]).await;
-        world.create_coin().await;
-        world
+        Self::bare(change).await.with_coin().await
+    }
+
+    /// As [`World::start`], on a server that the test may stop.
+    pub async fn on(postgres: &Postgres) -> Self {
+        Self::bare_on(postgres, |_| {}).await.with_coin().await
+    }
+
+    async fn with_coin(self) -> Self {
+        self.put_network(&[self.anvil.url()]).await;
+        self.create_coin().await;
+        self
     }
 
     /// Everything running, without a network.
     pub async fn bare(change: impl FnOnce(&mut Config)) -> Self {
-        let (anvil, db) = tokio::join!(Anvil::start(), database());
+        Self::bare_on(Postgres::shared().await, change).await
+    }
+
+    async fn bare_on(postgres: &Postgres, change: impl FnOnce(&mut Config)) -> Self {
+        let (anvil, db) = tokio::join!(Anvil::start(), database(postgres));
         let anvil = Arc::new(anvil);
         let clock = SystemClock::shared();
         let shutdown = CancellationToken::new();
@@ -295,7 +307,7 @@ impl World {
     async fn until_customer(&self, condition: &str, person: Person, value: &str) {
         let sql = format!("SELECT EXISTS (SELECT FROM payment.customer WHERE user_id = $1 AND {condition})");
         eventually(SOON, async || {
-            let mut connection = Postgres::shared().await.superuser(&self.db).await;
+            let mut connection = self.superuser().await;
             let query = sqlx::query_scalar::<_, bool>(sqlx::AssertSqlSafe(sql.clone()));
             query
                 .bind(person.id.uuid())
@@ -307,9 +319,14 @@ impl World {
         .await;
     }
 
+    /// A superuser's connection, for looking and for attacks.
+    pub async fn superuser(&self) -> PgConnection {
+        PgConnection::connect(&self.db.superuser_url).await.unwrap()
+    }
+
     /// One number out of the database.
     pub async fn count(&self, sql: &str) -> i64 {
-        let mut connection = Postgres::shared().await.superuser(&self.db).await;
+        let mut connection = self.superuser().await;
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned()))
             .fetch_one(&mut connection)
             .await
@@ -318,7 +335,7 @@ impl World {
 
     /// Locks rows from outside, until [`let_go`].
     pub async fn hold(&self, sql: &'static str) -> PgConnection {
-        let mut connection = Postgres::shared().await.superuser(&self.db).await;
+        let mut connection = self.superuser().await;
         sqlx::raw_sql("BEGIN").execute(&mut connection).await.unwrap();
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         connection
@@ -347,7 +364,7 @@ impl World {
         ] {
             assert_eq!(self.count(sql).await, 0, "{what}");
         }
-        let mut connection = Postgres::shared().await.superuser(&self.db).await;
+        let mut connection = self.superuser().await;
         let report = ferrex_engine::audit::audit(&mut connection).await.unwrap();
         assert!(report.is_clean(), "{:?}", report.findings);
         self.shutdown.cancel();

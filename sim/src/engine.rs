@@ -224,7 +224,6 @@ impl World {
 
     /// The projection arrives.
     pub(crate) fn project(&mut self, life: Life) {
-        let from = self.window_from();
         let fate = self.fate();
         let Some(owner) = self.owner(life) else { return };
         let Some(writing) = owner.writing.clone() else {
@@ -246,7 +245,7 @@ impl World {
                 if let Some(owner) = self.owner(life) {
                     owner.projected = writing.to;
                     owner.writing = None;
-                    owner.engine.forget_before(from, COMMANDS_MAX);
+                    owner.engine.forget_closed_holds();
                     if let Some(state) = owner.frozen.take() {
                         self.store_snapshot(&state);
                     }

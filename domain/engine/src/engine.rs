@@ -265,13 +265,16 @@ impl Engine {
         self.known.forget_before(self.known.start_for(count_max));
     }
 
-    /// As [`Engine::forget_commands_before`], and forgets closed holds from before the window.
-    ///
-    /// To be called only when every row and every drained change is stored.
-    pub fn forget_before(&mut self, at: Timestamp, count_max: usize) {
-        self.forget_commands_before(at, count_max);
+    /// Forgets closed holds from before the window. To be called only when every row and every drained change is stored.
+    pub fn forget_closed_holds(&mut self) {
         self.ledger
             .forget_closed_before(HoldId::from_uuid(self.known.start()));
+    }
+
+    /// [`Engine::forget_commands_before`] and [`Engine::forget_closed_holds`].
+    pub fn forget_before(&mut self, at: Timestamp, count_max: usize) {
+        self.forget_commands_before(at, count_max);
+        self.forget_closed_holds();
     }
 
     /// What an account has; `None` for one that was never used.

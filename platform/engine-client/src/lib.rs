@@ -105,11 +105,6 @@ impl EngineClient {
         RemoteClient::new(config).map(Self::Remote)
     }
 
-    /// Whether the engine is in this process, and so keeps its journal in the database that this process is set up with.
-    pub const fn is_local(&self) -> bool {
-        matches!(self, Self::Local(_))
-    }
-
     /// Has a command decided. An answer means committed; on [`Unknown`] send the same command again.
     pub async fn submit(&self, command: Command) -> Result<Outcome, Unknown> {
         self.answer(command).await.map(|answer| answer.outcome)

@@ -4,11 +4,6 @@ use tokio::time::Instant;
 use crate::db::TRUSTED_FOR;
 use crate::{Db, Error};
 
-/// A table is read by an index however few rows it has when that is planned: there may be a million later.
-const PLANS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off";
-const PLANS_AND_COMMITS: &str =
-    "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET synchronous_commit = off";
-
 /// A connection that one task keeps for the few statements that it has again and again: nothing is asked of the server but
 /// those, and each is planned once. A pool's connection is tested each time it comes back, which is one round trip more, and
 /// a statement with arrays is planned each time, for it is taken to be cheaper with few values than with many.
@@ -17,7 +12,6 @@ const PLANS_AND_COMMITS: &str =
 #[derive(Debug)]
 pub struct Dedicated {
     db: Db,
-    settings: &'static str,
     kept: Option<(PgConnection, Instant)>,
 }
 
@@ -26,17 +20,7 @@ impl Dedicated {
     pub fn new(db: &Db) -> Self {
         Self {
             db: db.clone(),
-            settings: PLANS,
             kept: None,
-        }
-    }
-
-    /// As [`Dedicated::new`], but a commit does not wait for the disk. When the server dies the last of them may be gone, though never
-    /// one of which a later commit of the same server, by whomever, is still there.
-    pub fn with_commits_that_do_not_wait(db: &Db) -> Self {
-        Self {
-            settings: PLANS_AND_COMMITS,
-            ..Self::new(db)
         }
     }
 
@@ -63,7 +47,8 @@ impl Dedicated {
 
     async fn connect(&self) -> Result<PgConnection, Error> {
         let mut connection = self.db.own_connection().await?;
-        sqlx::raw_sql(self.settings)
+        // A table is read by an index however few rows it has when that is planned: there may be a million later.
+        sqlx::raw_sql("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off")
             .execute(&mut connection)
             .await
             .map_err(Error::Connect)?;

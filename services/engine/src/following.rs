@@ -50,7 +50,7 @@ impl Following {
             Some(kept) if reached < kept.0 => self.unprojected = Some(kept),
             Some((upto, ..)) => {
                 self.projected = upto;
-                self.engine.forget_before(window_from, commands_max);
+                self.engine.forget_closed_holds();
             }
             None => {
                 let (changes, orders) = (self.engine.drain_changes(), self.engine.drain_order_changes());

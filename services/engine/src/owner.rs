@@ -373,8 +373,7 @@ impl<'a> Owner<'a> {
     fn projection_written(&mut self, reached: u64) {
         metrics::gauge!("engine_projection_lag_rows")
             .set(gauge(self.engine.sequence().saturating_sub(reached)));
-        self.engine
-            .forget_before(self.shared.window_from(), self.shared.config.window_commands_max);
+        self.engine.forget_closed_holds();
     }
 
     /// Answers what is queued, gives the lease up, and leaves a fresh projection behind.

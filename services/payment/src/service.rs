@@ -84,7 +84,7 @@ pub async fn build(config: Config, deps: Deps) -> Result<Service, Fault> {
         Arc::new(TransferProjection),
     );
     let nodes = Nodes::new(&config);
-    let intake = Intake::start(&db, &engine);
+    let intake = Intake::start(db.clone());
     let context = Arc::new(Context {
         config,
         db,

@@ -161,7 +161,7 @@ async fn ids_and_holds_older_than_the_window_are_looked_up() {
         outcomes.push(submit(&engine.client, command).await);
     }
     for _ in 0..2 {
-        // A written projection is what lets old ids be forgotten.
+        // A written projection is what lets closed holds be forgotten.
         submit(&engine.client, &deposit(alice, 1)).await;
         projection_is_current(&pool).await;
         for (command, outcome) in commands.iter().zip(&outcomes) {

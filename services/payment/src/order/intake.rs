@@ -1,6 +1,5 @@
 //! Writes orders that are asked for at the same time together: one statement, one commit for all of them.
 
-use ferrex_engine_client::EngineClient;
 use ferrex_fault::{Classify as _, Fault, Kind};
 use ferrex_postgres::{Db, Dedicated, Error as DbError, PgU128, SqlResult as _, entry, is_unique_violation};
 use ferrex_time::Timestamp;
@@ -62,18 +61,9 @@ pub struct Intake {
 
 impl Intake {
     /// Starts a task that writes until every clone is gone. Must be called within a tokio runtime.
-    ///
-    /// Where the engine keeps its journal in the same database, what is written here does not wait for the disk: the engine's
-    /// commit does, before anybody is answered, and comes later in the same log
-    /// ([ADR 18](../../../../docs/adr/0018-an-order-waits-for-the-disk-once.md)).
-    pub fn start(db: &Db, engine: &EngineClient) -> Self {
+    pub fn start(db: Db) -> Self {
         let (waiting, queue) = mpsc::channel(QUEUE);
-        let connection = if engine.is_local() {
-            Dedicated::with_commits_that_do_not_wait(db)
-        } else {
-            Dedicated::new(db)
-        };
-        tokio::spawn(write_all(connection, queue));
+        tokio::spawn(write_all(db, queue));
         Self { waiting }
     }
 
@@ -97,8 +87,9 @@ impl Intake {
     }
 }
 
-async fn write_all(mut connection: Dedicated, mut queue: mpsc::Receiver<Waiting>) {
+async fn write_all(db: Db, mut queue: mpsc::Receiver<Waiting>) {
     let mut together = Vec::new();
+    let mut connection = Dedicated::new(&db);
     loop {
         if queue.recv_many(&mut together, TOGETHER).await == 0 {
             return;

@@ -129,17 +129,21 @@ async fn who_owes_places_no_order_until_it_is_paid() {
 async fn f072_a_database_that_dies_leaves_no_order_that_was_not_asked_for() {
     let postgres = Postgres::start().await;
     let world = World::on(&postgres).await;
-    let floor = Floor::within(world, |terms| terms.open_orders_max = 1_000).await;
+    let floor = Floor::within(world, |terms| terms.open_orders_max = 5_000).await;
     let decided = "SELECT count(*) FROM engine.journal WHERE kind = 8";
     for round in 0..4 {
         let before = floor.world.count(decided).await;
         let (floor, stopped) = (&floor, &AtomicBool::new(false));
         let callers = (0..12).map(|caller| async move {
             let mut answers = Vec::new();
+            // To its first failure, or until the server is there again if the stop passes it by.
             while !stopped.load(Ordering::Relaxed) {
                 let key = format!("{round}-{caller}-{}", answers.len());
                 let (status, answer) = floor.post(floor.anna, resting(1, None), &key).await;
                 answers.push((key, (status == StatusCode::CREATED).then_some(answer)));
+                if status != StatusCode::CREATED {
+                    break;
+                }
             }
             answers
         });
@@ -158,14 +162,6 @@ async fn f072_a_database_that_dies_leaves_no_order_that_was_not_asked_for() {
         );
         let unasked = "SELECT count(*) FROM engine.journal WHERE kind = 8 AND command NOT IN
             (SELECT id FROM payment.asked_order UNION ALL SELECT id FROM payment.placed_order)";
-        eventually(SOON, || async {
-            let mut connection = floor.world.superuser().await;
-            sqlx::query_scalar::<_, i64>(unasked)
-                .fetch_one(&mut connection)
-                .await
-                .ok()
-        })
-        .await;
         assert_eq!(floor.world.count(unasked).await, 0);
         let asked = i64::try_from(answers.len()).unwrap();
         for (key, answer) in answers {
